@@ -1,0 +1,80 @@
+"""Model folders: weights.safetensors + settings.json, nothing that executes; strict when read."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import hydra
+from omegaconf import OmegaConf
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from lapa.files import atomic_path, write_json
+
+WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+
+
+def save(folder: Path, module: nn.Module, settings: Mapping[str, Any]) -> None:
+    """Write the module's tensors and the JSON settings that rebuild it."""
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in module.state_dict().items()}
+    with atomic_path(Path(folder) / WEIGHTS) as partial:
+        save_file(tensors, partial)
+    write_json(Path(folder) / SETTINGS, dict(settings))
+
+
+def load_settings(folder: Path) -> dict[str, Any]:
+    """The settings `save` wrote; ValueError names the folder when it holds no model."""
+    path = Path(folder) / SETTINGS
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no model: {SETTINGS} is missing")
+    return json.loads(path.read_text())
+
+
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The tensors of a model folder; ValueError when the file is missing, truncated or no safetensors."""
+    path = Path(folder) / WEIGHTS
+    if not path.is_file():
+        raise ValueError(f"{folder} holds no model: {WEIGHTS} is missing")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def load_weights(folder: Path, module: nn.Module) -> None:
+    """Load weights strictly; ValueError names the tensors that do not fit."""
+    saved, wanted = read_weights(folder), module.state_dict()
+    faults = [f"{name} is missing" for name in wanted.keys() - saved.keys()]
+    faults += [f"{name} is not in this model" for name in saved.keys() - wanted.keys()]
+    faults += [
+        f"{name} has shape {tuple(saved[name].shape)}, this model wants {tuple(wanted[name].shape)}"
+        for name in wanted.keys() & saved.keys()
+        if saved[name].shape != wanted[name].shape
+    ]
+    if faults:
+        raise ValueError(f"{folder} does not fit: " + "; ".join(sorted(faults)[:8]) + f" ({len(faults)} in all)")
+    module.load_state_dict(saved)
+
+
+def build(settings: Mapping[str, Any], *, allowed: tuple[str, ...]) -> Any:
+    """Instantiate settings read from disk after checking that every `_target_` begins with one of `allowed`.
+
+    A checkpoint is data from outside: without this check its JSON could call any function of the machine.
+    """
+    for target in _targets(settings):
+        if not target.startswith(allowed):
+            raise ValueError(f"settings want to build {target!r}; only {', '.join(allowed)}… may be built from a file")
+    return hydra.utils.instantiate(OmegaConf.create(dict(settings)), _convert_="all")
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for value in node.values():
+            yield from _targets(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _targets(value)

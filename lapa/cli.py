@@ -1,0 +1,67 @@
+# PYTHON_ARGCOMPLETE_OK
+"""The command line: `lapa DOOR key=value …` in, a door called with its composed configuration; no torch for help."""
+
+import argparse
+import importlib
+import os
+import sys
+from pathlib import Path
+
+from lapa.doors import DOORS, door_help
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse, compose and enter one door. A user's mistake ends in one line and exit status 2."""
+    parser = build_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    args = parser.parse_args(argv)
+    if args.door is None:
+        parser.print_help()
+        return
+    try:
+        enter(args.door, args.overrides, args.config_dir)
+    except (ValueError, OSError, TypeError) as error:
+        if os.environ.get("LAPA_TRACEBACK"):
+            raise
+        print(f"lapa {args.door}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"\nlapa {args.door}: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+def enter(door: str, overrides: list[str], config_dir: Path | None = None) -> None:
+    """Compose the door's configuration and call its `main(cfg)`."""
+    from lapa.config import compose
+
+    cfg = compose(door, overrides, config_dir)
+    module, _, function = DOORS[door].target.partition(":")
+    getattr(importlib.import_module(module), function)(cfg)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """One sub-command a door; every one takes Hydra overrides and a folder of the user's own yaml."""
+    parser = argparse.ArgumentParser("lapa", description="Robot policies from videos that nobody labelled.")
+    doors = parser.add_subparsers(dest="door", metavar="DOOR")
+    for name, door in DOORS.items():
+        sub = doors.add_parser(
+            name,
+            help=door.summary,
+            description=door.summary,
+            epilog=door_help(name),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--config-dir", type=Path, help="a folder of your own yaml, laid out like configs/")
+        overrides = sub.add_argument("overrides", nargs="*", metavar="key=value", help="Hydra overrides")
+        overrides.completer = complete_override  # type: ignore[attr-defined]
+    return parser
+
+
+def complete_override(prefix: str, parsed_args: argparse.Namespace, **_: object) -> list[str]:
+    """Shell completion: the keys of the door's yaml, and the choices of its groups."""
+    from lapa.doors import override_keys
+
+    return [word for word in override_keys(parsed_args.door) if word.startswith(prefix)]

@@ -1,0 +1,53 @@
+"""The doors by name: which function each enters and what its help shows, read from yaml text alone (fast, no torch)."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+
+class Door(NamedTuple):
+    """A sub-command: `module:function` entered with the configuration `configs/<name>.yaml`."""
+
+    target: str
+    summary: str
+
+
+DOORS = {
+    "build": Door("video_data.build:main", "Raw videos → clip shards."),
+    "train": Door("lapa.train:main", "Train a quantizer, a latent policy or an action policy (experiment=…)."),
+    "label": Door("quantizer.label:main", "Clip shards + quantizer → latent codes beside them."),
+    "propose": Door("sim_finetune.propose:main", "Generate simulated tasks and keep those that prove themselves."),
+    "collect": Door("sim_finetune.collect:main", "Accepted tasks + robot → demonstrations by the scripted expert."),
+    "rollout": Door("sim_finetune.rollout:main", "Policy + tasks → success on paired seeds, with videos."),
+    "report": Door("lapa.report:main", "Finished runs → one page with tables, plots and videos."),
+    "run": Door("lapa.recipe:main", "A recipe: doors in order, what is unchanged is skipped (recipe=demo)."),
+}
+
+
+def door_help(name: str) -> str:
+    """The door's yaml, as it stands, and the choices of the groups it names."""
+    path = configs_dir() / f"{name}.yaml"
+    text = path.read_text() if path.is_file() else ""
+    lines = [f"  {group}={{{','.join(names)}}}" for group, names in _groups(text).items() if names]
+    return f"configs/{name}.yaml:\n\n{text}\n" + ("choices:\n" + "\n".join(lines) if lines else "")
+
+
+def override_keys(name: str) -> list[str]:
+    """Words that can be typed after `lapa NAME`: `key=` for plain keys and `group=choice` for groups."""
+    text = (configs_dir() / f"{name}.yaml").read_text()
+    keys = [f"{key}=" for key in (yaml.safe_load(text) or {}) if key != "defaults"]
+    return keys + [f"{group}={choice}" for group, names in _groups(text).items() for choice in names]
+
+
+def _groups(text: str) -> dict[str, list[str]]:
+    entries = (yaml.safe_load(text) or {}).get("defaults", [])
+    named = [str(key).split("@")[0].removeprefix("override /") for entry in entries if isinstance(entry, dict) for key in entry]
+    folders = [word.removeprefix("optional ").strip("/ ") for word in named]
+    return {folder: sorted(path.stem for path in (configs_dir() / folder).glob("*.yaml")) for folder in folders}
+
+
+def configs_dir() -> Path:
+    """The folder of yaml files: inside the installed package, or `configs/` of the checkout."""
+    here = Path(__file__).resolve().parent
+    return here / "_configs" if (here / "_configs").is_dir() else here.parent / "configs"

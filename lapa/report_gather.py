@@ -1,0 +1,144 @@
+"""A recipe's folder in → one `Stage` record a sub-folder: what it wrote, read once and never changed."""
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MARKS = ("manifest.json", "timing.json", "metrics.csv", "log.jsonl", "episodes.jsonl", "quality.json", "funnel.json")
+Curves = dict[str, list[tuple[int, float]]]  # metric name → (step, value), steps ascending and unique
+
+
+class Stage(NamedTuple):
+    """One door's output folder. Entries a door does not write are None or empty."""
+
+    name: str  # relative to the recipe's folder, as in "rollout_lapa"
+    folder: Path
+    manifest: dict[str, Any] | None  # None: the door has not finished
+    timing: dict[str, Any] | None
+    log: list[dict[str, Any]]
+    curves: Curves
+    quality: dict[str, Any] | None
+    funnel: Any | None
+    summary: dict[str, Any] | None
+    episodes: list[dict[str, Any]]
+    images: dict[str, Path]  # strips, swaps
+    videos: dict[str, Path]  # by file name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the door ended well: it writes its manifest last."""
+        return self.manifest is not None
+
+    @property
+    def fact(self) -> dict[str, Any]:
+        """The manifest, or an empty one while the door is unfinished."""
+        return self.manifest or {}
+
+
+def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
+    """Read every stage in the given folders, each a recipe's folder or one stage's, oldest first.
+
+    `skip` is the report's own folder, which may lie among them.
+
+    Raises ValueError for a folder that is missing or holds no stage, for two stages of one name, and for a file that is
+    not what its name says (naming file and line).
+    """
+    if not runs:
+        raise ValueError("runs is empty; name a recipe's folder or stage folders: lapa report runs=[outputs/demo] out=…")
+    stages: dict[str, Stage] = {}
+    for name, folder in (found for run in runs for found in stage_folders(Path(run))):
+        if folder.resolve() == skip.resolve():
+            continue
+        if name in stages:
+            raise ValueError(f"two stages are called {name!r}: {stages[name].folder} and {folder}; report them apart")
+        stages[name] = read_stage(name, folder)
+    return sorted(stages.values(), key=lambda stage: (str((stage.timing or {}).get("started", "~")), stage.name))
+
+
+def stage_folders(run: Path) -> list[tuple[str, Path]]:
+    """(name, folder) of each stage in a recipe's folder; of the folder itself when it is a stage."""
+    if not run.is_dir():
+        raise ValueError(f"no folder {str(run)!r} to report on")
+    found = [(run.resolve().name, run)] if _is_stage(run) else [(str(f.relative_to(run)), f) for f in _below(run)]
+    if not found:
+        raise ValueError(f"{str(run)!r} holds no stage: none of {', '.join(MARKS)} in it or in its sub-folders")
+    return found
+
+
+def read_stage(name: str, folder: Path) -> Stage:
+    """Read one door's folder. Of an unfinished door, rows that a kill cut in the middle are left out."""
+    manifest = _json(folder / "manifest.json")
+    whole = manifest is not None
+    return Stage(
+        name=name,
+        folder=folder,
+        manifest=manifest,
+        timing=_json(folder / "timing.json"),
+        log=_rows(folder / "log.jsonl", whole=whole),
+        curves=read_curves(folder / "metrics.csv"),
+        quality=_json(folder / "quality.json"),
+        funnel=_json(folder / "funnel.json"),
+        summary=_json(folder / "summary.json"),
+        episodes=_rows(folder / "episodes.jsonl", whole=whole),
+        images={path.stem: path for path in sorted(folder.glob("*.png"))},
+        videos={path.name: path for path in sorted(folder.glob("*.mp4"))},
+    )
+
+
+def read_curves(path: Path) -> Curves:
+    """Lightning's CSV log → a curve a metric. A step that was logged twice (before and after a kill) counts once, last."""
+    curves: dict[str, dict[int, float]] = {}
+    if not path.exists():
+        return {}
+    with open(path, newline="") as file:
+        for row in csv.DictReader(file):
+            for name in row.keys() - {"step", "epoch", None}:
+                if row[name] and row["step"]:  # empty: this metric was not logged at this step
+                    curves.setdefault(name, {})[int(float(row["step"]))] = _number(row[name], path, name)
+    return {name: sorted(points.items()) for name, points in sorted(curves.items())}
+
+
+def _is_stage(folder: Path) -> bool:
+    return any((folder / mark).exists() for mark in MARKS)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Stage folders under a folder, never inside another stage."""
+    for child in sorted(path for path in folder.iterdir() if path.is_dir()):
+        if _is_stage(child):
+            yield child
+        else:
+            yield from _below(child)
+
+
+def _json(path: Path) -> Any | None:
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is not whole JSON ({error}); run its door again") from error
+
+
+def _rows(path: Path, *, whole: bool) -> list[dict[str, Any]]:
+    """JSON lines. `whole`: the door has finished, so a cut last line is an error and not the trace of a kill."""
+    if not path.exists():
+        return []
+    lines = path.read_text().splitlines()
+    rows = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            if whole or number < len(lines):
+                raise ValueError(f"{path}, line {number} is not JSON ({error}); run its door again") from error
+    return rows
+
+
+def _number(text: str, path: Path, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: {name} holds {text!r}, not a number") from error

@@ -1,0 +1,134 @@
+"""Every door's frame: a fingerprint of settings and inputs decides skip, resume or refuse; ends in manifest.json."""
+
+import importlib.metadata
+import json
+import platform
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from lapa.files import file_hash, value_hash, write_json
+
+MANIFEST, FINGERPRINT, TIMING, LOG = "manifest.json", "fingerprint.json", "timing.json", "log.jsonl"
+# Settings that say how a stage runs, not what comes out of it.
+NOT_HASHED = ("out", "overwrite", "num_workers", "config_dir")
+# Files a stage leaves that are not results: their bytes hold clocks or are needed only to go on.
+NOT_RESULTS = (MANIFEST, FINGERPRINT, TIMING, LOG)
+PACKAGES = ("torch", "lightning", "vector-quantize-pytorch", "transformers", "mujoco", "webdataset", "decord", "av")
+
+
+class Stage:
+    """What a door sees between `open_stage` and `finish`."""
+
+    def __init__(self, out: Path, config: dict[str, Any], inputs: dict[str, str], done: bool):
+        self.out, self.config, self.inputs, self.done = out, config, inputs, done
+
+    def log(self, **row: Any) -> None:
+        """Append a row for tables and plots (log.jsonl; not part of the result's hash)."""
+        with open(self.out / LOG, "a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def finish(self, *, record: str, count: int, **facts: Any) -> None:
+        """Write the manifest: the stage is whole. `facts` are the numbers other rooms must agree on."""
+        manifest = {"record": record, "count": count, **facts}
+        manifest |= {"inputs": self.inputs, "config": self.config, "files": result_hashes(self.out)}
+        write_json(self.out / MANIFEST, manifest | {"versions": versions()})
+        self.done = True
+
+
+@contextmanager
+def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iterator[Stage]:
+    """Enter the stage that fills `cfg.out` from `inputs` ({config key: folder with a manifest}).
+
+    `done` is true when the folder already holds this very result. A half-made folder of the same fingerprint goes on;
+    one of another fingerprint is refused with what differs, or cleared when `cfg.overwrite` is set.
+    """
+    out = Path(cfg.out)
+    config = _comparable(cfg, tuple(inputs))
+    hashes = {key: manifest_hash(Path(folder)) for key, folder in inputs.items() if folder is not None}
+    done = _prepare(out, {"config": config, "inputs": hashes}, overwrite=bool(cfg.get("overwrite", False)))
+    stage = Stage(out, config, hashes, done)
+    if done:
+        print(f"{out}: unchanged, skipped")
+    started = time.time()
+    try:
+        yield stage
+    finally:
+        if not done:
+            _add_time(out, time.time() - started)
+
+
+def _comparable(cfg: DictConfig, input_keys: tuple[str, ...]) -> dict[str, Any]:
+    config: Any = OmegaConf.to_container(cfg, resolve=True)
+    return {key: value for key, value in config.items() if key not in NOT_HASHED and key not in input_keys}
+
+
+def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
+    path = out / FINGERPRINT
+    if path.is_file():
+        there = json.loads(path.read_text())
+        if there == wanted:
+            return (out / MANIFEST).is_file()
+        if not overwrite:
+            changed = ", ".join(differences(there, wanted)[:6])
+            raise ValueError(f"{out} holds a result of other settings ({changed}); choose another out= or overwrite=true")
+        shutil.rmtree(out)
+    elif out.is_dir() and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty and was not made by lapa; choose another out=")
+    write_json(path, wanted)
+    return False
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    """Where two JSON trees differ, as `path: value → value`."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(one.keys() | other.keys())
+        return [row for key in keys for row in differences(one.get(key), other.get(key), f"{path}.{key}".strip("."))]
+    return [] if one == other else [f"{path}: {str(one)[:24]} → {str(other)[:24]}"]
+
+
+def result_hashes(folder: Path) -> dict[str, str]:
+    """sha256 of each result file in `folder` (top level and one below), hidden and bookkeeping files left out."""
+    paths = sorted([*folder.glob("*"), *folder.glob("*/*")])
+    results = [p for p in paths if p.is_file() and not p.name.startswith(".") and p.name not in NOT_RESULTS]
+    skip = ("resume", "logs")
+    return {str(p.relative_to(folder)): file_hash(p) for p in results if p.parent.name not in skip}
+
+
+def manifest_hash(folder: Path) -> str:
+    """One hash for a finished folder: of its manifest, which holds the hash of every file."""
+    manifest = read_manifest(folder)
+    return value_hash({key: value for key, value in manifest.items() if key != "versions"})
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished folder; ValueError when it is missing or was not finished."""
+    path = Path(folder) / MANIFEST
+    if not path.is_file():
+        why = "was begun but not finished: run its command again" if (Path(folder) / FINGERPRINT).is_file() else "has no manifest"
+        raise ValueError(f"{folder} {why}" if Path(folder).is_dir() else f"no folder {folder}")
+    return json.loads(path.read_text())
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that change results."""
+    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def _add_time(out: Path, seconds: float) -> None:
+    """timing.json holds seconds over all runs, so that a killed and continued stage tells its whole time."""
+    path = out / TIMING
+    before = json.loads(path.read_text())["seconds"] if path.is_file() else 0.0
+    if out.is_dir():
+        write_json(path, {"seconds": before + seconds, "machine": f"{platform.machine()}, {_cores()} cores"})
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)

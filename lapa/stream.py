@@ -1,0 +1,168 @@
+"""The one training loader: a folder of clip shards in, an endless, seeded, exactly resumable stream of records out."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning as L
+import numpy as np
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from lapa.shards import ShardIndex, shard_paths
+from lapa.stage import read_manifest
+from lapa.video import decode_mp4
+
+Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
+
+
+def split_indices(keys: list[str], *, split: str, val_percent: int) -> list[int]:
+    """Numbers of the clips in a split. A clip's side depends on its key alone, so adding clips moves none."""
+    if split not in ("train", "val", "all"):
+        raise ValueError(f"no split {split!r}; there are train, val, all")
+    in_val = [zlib.crc32(key.encode()) % 100 < val_percent for key in keys]
+    return [i for i, val in enumerate(in_val) if split == "all" or val == (split == "val")]
+
+
+class Plan(NamedTuple):
+    """What fixes the order of samples, besides the clips themselves."""
+
+    samples_per_clip: int
+    clips_per_block: int
+    batch_size: int
+    seed: int
+    rank: int
+    world: int
+
+
+class ClipStream(IterableDataset):
+    """Endless records of a split. Worker w of W decodes every W-th clip of an epoch's permutation, block by block:
+    each clip once, `samples_per_clip` records of it, shuffled within the block. Nothing depends on the clock or on
+    what was read before, so `start_batch` takes up the stream at any batch.
+    """
+
+    def __init__(self, *, folder: Path, take: Take, split: str, val_percent: int, plan: Plan, start_batch: int):
+        super().__init__()
+        self.index = ShardIndex(shard_paths(folder))
+        self.clips = split_indices(self.index.keys, split=split, val_percent=val_percent)
+        if len(self.clips) < plan.world:
+            raise ValueError(f"{folder}: split {split!r} has {len(self.clips)} of {len(self.index)} clips; too few")
+        self.take, self.plan, self.start_batch = take, plan, start_batch
+
+    def __iter__(self) -> Iterator[Any]:
+        info = get_worker_info()
+        workers, worker = (info.num_workers, info.id) if info else (1, 0)
+        # DataLoader asks its worker 0 first; after `start_batch` batches that turn belongs to another lane.
+        lane = (worker + self.start_batch) % workers
+        before = (self.start_batch + workers - 1 - lane) // workers  # batches this lane has given already
+        yield from self._lane(lane, workers, skip=before * self.plan.batch_size)
+
+    def _lane(self, lane: int, lanes: int, *, skip: int) -> Iterator[Any]:
+        per_epoch = self._lane_length(lane, lanes) * self.plan.samples_per_clip
+        epoch, skip = divmod(skip, per_epoch)
+        while True:
+            yield from self._epoch(epoch, lane, lanes, skip)
+            epoch, skip = epoch + 1, 0
+
+    def _lane_length(self, lane: int, lanes: int) -> int:
+        return max(1, len(range(lane, len(self.clips) // self.plan.world, lanes)))
+
+    def _epoch(self, epoch: int, lane: int, lanes: int, skip: int) -> Iterator[Any]:
+        plan = self.plan
+        order = np.random.default_rng((plan.seed, epoch)).permutation(self.clips)
+        per_rank = len(order) // plan.world
+        mine = order[plan.rank :: plan.world][:per_rank]
+        mine = mine[lane::lanes] if lane < len(mine) else mine[:1]
+        first, skip = divmod(skip, plan.clips_per_block * plan.samples_per_clip)
+        for start in range(first * plan.clips_per_block, len(mine), plan.clips_per_block):
+            block = mine[start : start + plan.clips_per_block]
+            yield from self._block(block, epoch)[skip:]
+            skip = 0
+
+    def _block(self, clips: np.ndarray, epoch: int) -> list[Any]:
+        records = [record for clip in clips for record in self.records(int(clip), epoch)]
+        rng = np.random.default_rng((self.plan.seed, epoch, int(clips[0])))
+        return [records[i] for i in rng.permutation(len(records))]
+
+    def records(self, clip: int, epoch: int) -> list[Any]:
+        """The records that `take` draws from one clip in one epoch."""
+        sample = read_clip(self.index, clip)
+        records = self.take(sample, np.random.default_rng((self.plan.seed, epoch, clip, 1)))
+        assert len(records) == self.plan.samples_per_clip, (len(records), self.plan.samples_per_clip)
+        return records
+
+
+def read_clip(index: ShardIndex, i: int) -> dict[str, Any]:
+    """Sample `i` with its mp4 decoded to `frames` uint8 [t, 3, h, w]."""
+    sample = index[i]
+    sample["frames"] = decode_mp4(sample.pop("mp4"))
+    return sample
+
+
+class _Bounded(IterableDataset):
+    """A stream that ends after its share of `batches`, and tells Lightning its length (needed to resume exactly)."""
+
+    def __init__(self, stream: ClipStream, batches: int):
+        super().__init__()
+        self.stream, self.batches = stream, batches
+
+    def __len__(self) -> int:
+        return self.batches * self.stream.plan.batch_size
+
+    def __iter__(self) -> Iterator[Any]:
+        info = get_worker_info()
+        workers, worker = (info.num_workers, info.id) if info else (1, 0)
+        share = len(range(worker, self.batches - self.stream.start_batch, workers))
+        for _, record in zip(range(share * self.stream.plan.batch_size), self.stream, strict=False):
+            yield record
+
+
+class StreamData(L.LightningDataModule):
+    """Train and validation loaders over one shard folder; one "epoch" is the whole training of `max_steps` batches.
+
+    A room gives `take` (training) and may give `take_val`; both return `samples_per_clip` records of a clip.
+    """
+
+    def __init__(
+        self, *, folder: str | Path, take: Take, samples_per_clip: int, batch_size: int, clips_per_block: int,
+        val_percent: int, val_batches: int, num_workers: int, seed: int,
+    ):  # fmt: skip
+        super().__init__()
+        self.folder, self.take, self.samples_per_clip = Path(folder), take, samples_per_clip
+        self.batch_size, self.clips_per_block, self.num_workers = batch_size, clips_per_block, num_workers
+        self.val_percent, self.val_batches, self.seed = val_percent, val_batches, seed
+        self.manifest = read_manifest(self.folder)
+
+    def facts(self) -> dict[str, Any]:
+        """The numbers a model must agree on, from the folder's manifest."""
+        keys = ("fps", "gap_s", "image_px", "camera", "cameras", "num_codes", "codes_per_step", "embodiment")
+        return {key: self.manifest[key] for key in keys if key in self.manifest}
+
+    def stream(self, split: str, *, start_batch: int = 0) -> ClipStream:
+        """The stream of a split for this rank."""
+        trainer = self.trainer
+        rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        plan = Plan(self.samples_per_clip, self.clips_per_block, self.batch_size, self.seed, rank, world)
+        return ClipStream(
+            folder=self.folder, take=self.take, split=split, val_percent=self.val_percent, plan=plan,
+            start_batch=start_batch,
+        )  # fmt: skip
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches from the trainer's present step to its last."""
+        assert self.trainer is not None
+        start = self.trainer.global_step
+        dataset = _Bounded(self.stream("train", start_batch=start), self.trainer.max_steps)
+        return self._loader(dataset, self.num_workers)
+
+    def val_dataloader(self) -> DataLoader | list[Any]:
+        """The same `val_batches` batches at every validation."""
+        if self.val_batches == 0:
+            return []
+        return self._loader(_Bounded(self.stream("val"), self.val_batches), 0)
+
+    def _loader(self, dataset: IterableDataset, num_workers: int) -> DataLoader:
+        return DataLoader(
+            dataset, batch_size=self.batch_size, num_workers=num_workers, drop_last=True,
+            multiprocessing_context="spawn" if num_workers else None, persistent_workers=num_workers > 0,
+        )  # fmt: skip

@@ -1,0 +1,53 @@
+"""The training door: a Lightning module and a data module by configuration in, an exported model folder out."""
+
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning as L
+import torch
+from lightning.pytorch.loggers import CSVLogger
+from omegaconf import DictConfig
+
+from lapa.callbacks import Resume, SeedEachStep, Throughput, progress_bar
+from lapa.stage import Stage, open_stage
+
+
+def main(cfg: DictConfig) -> None:
+    """Train `cfg.model` on `cfg.data` into `cfg.out`; takes up `out/resume/last.ckpt` when it is there."""
+    inputs = {key: cfg[key] for key in cfg.inputs if cfg.get(key) is not None}
+    with open_stage(cfg, inputs) as stage:
+        if not stage.done:
+            train(cfg, stage)
+
+
+def train(cfg: DictConfig, stage: Stage) -> None:
+    """Fit, export, write the manifest."""
+    L.seed_everything(cfg.seed, verbose=False)
+    data = hydra.utils.instantiate(cfg.data)
+    module = hydra.utils.instantiate(cfg.model)
+    module.setup_from(data.facts())
+    trainer = make_trainer(cfg, stage.out)
+    resume = stage.out / "resume" / "last.ckpt"
+    trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    facts = module.export(stage.out)
+    final = {name: float(value) for name, value in trainer.callback_metrics.items() if "speed" not in name}
+    parameters = sum(p.numel() for p in module.parameters())
+    stage.finish(record=type(module).__name__, count=cfg.trainer.max_steps, parameters=parameters, final=final, **facts)
+
+
+def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
+    """A Lightning trainer with our callbacks; metrics go to out/logs/metrics.csv."""
+    settings: dict[str, Any] = dict(hydra.utils.instantiate(cfg.trainer, _convert_="all"))
+    save_every = settings.pop("save_every")
+    torch.set_float32_matmul_precision("high")
+    callbacks: list[L.Callback] = [
+        SeedEachStep(cfg.seed),
+        Throughput(every=settings["log_every_n_steps"], batch_size=cfg.data.batch_size),
+        Resume(folder=str(out / "resume"), every=save_every),
+        progress_bar(),
+    ]
+    logger = CSVLogger(str(out), name="logs", version="")
+    return L.Trainer(logger=logger, callbacks=callbacks, enable_model_summary=False, num_sanity_val_steps=0, **settings)

@@ -1,0 +1,5 @@
+"""Task specs → MuJoCo scenes → demonstrations and rollouts. Rendering needs no display: EGL unless MUJOCO_GL says otherwise."""
+
+import os
+
+os.environ.setdefault("MUJOCO_GL", "egl")  # read once by MuJoCo, when it is imported

@@ -1,0 +1,45 @@
+"""A free block; in: half extents; out: a body with a free joint."""
+
+from typing import Literal
+
+import mujoco
+import numpy as np
+
+from sim_finetune.objects.base import Metres, SceneObject
+
+DENSITY_KG_M3 = 400.0  # pine wood
+# Sliding friction of rubber-covered toy blocks on a gripper pad; torsional and rolling as small lengths [m].
+FRICTION = [1.0, 0.01, 0.0002]
+
+
+class Block(SceneObject):
+    """A block to touch, push or carry. half_extents_m: (x, y, z)."""
+
+    kind: Literal["block"]
+    half_extents_m: tuple[Metres, Metres, Metres]
+
+    @property
+    def words(self) -> str:
+        return f"{self.colour} block"
+
+    @property
+    def radius_m(self) -> float:
+        return float(np.hypot(*self.half_extents_m[:2]))
+
+    @property
+    def rest_height_m(self) -> float:
+        return self.half_extents_m[2]
+
+    def add_to(self, scene: mujoco.MjSpec) -> None:
+        body = scene.worldbody.add_body(name=self.name)
+        body.add_freejoint(name=self.name)
+        body.add_geom(
+            name=self.name,
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=self.half_extents_m,
+            rgba=self.rgba,
+            density=DENSITY_KG_M3,
+            friction=FRICTION,
+            condim=4,  # torsion too, or a grasped block swings about the pads
+        )
+        body.add_site(name=self.site("top"), pos=[0, 0, self.half_extents_m[2]], size=[0.002] * 3, rgba=[0, 0, 0, 0])

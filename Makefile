@@ -1,0 +1,44 @@
+# Everything a newcomer types. Each target works alone, first; .venv is made when it is not there.
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export MUJOCO_GL ?= egl
+
+.PHONY: demo demo-long test check bench clean env
+
+env: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt "torch==2.13.0"
+	$(BIN)/pip install --constraint constraints.txt --editable ".[dev,parquet]"
+	touch $@
+
+demo: $(STAMP)
+ifdef VIDEOS
+	$(BIN)/lapa run recipe=demo_videos videos="$(VIDEOS)"
+else
+	$(BIN)/lapa run recipe=demo
+endif
+
+demo-long: $(STAMP)
+	$(BIN)/lapa run recipe=demo_long
+
+test: $(STAMP)
+	$(BIN)/pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tests/house.py
+
+bench: $(STAMP)
+	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:
+	rm -rf $(VENV) runs out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

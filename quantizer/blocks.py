@@ -1,0 +1,73 @@
+"""Images and token sequences in, token sequences out: the transformer parts that encoder and decoder share."""
+
+from contextlib import nullcontext
+
+import torch
+from einops import rearrange
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+
+def to_unit(images: UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """Eight-bit pixels to [-0.5, 0.5], on the images' own device."""
+    return images.float().div(255.0).sub(0.5)
+
+
+def patchify(images: Float[Tensor, "b c h w"], patch_px: int) -> Float[Tensor, "b n d"]:
+    """Cut images into n = (h/p)·(w/p) patches of d = c·p·p numbers, row by row."""
+    return rearrange(images, "b c (h p) (w q) -> b (h w) (c p q)", p=patch_px, q=patch_px)
+
+
+def unpatchify(patches: Float[Tensor, "b n d"], patch_px: int, image_px: int) -> Float[Tensor, "b c h w"]:
+    """The inverse of `patchify` for square images of `image_px` pixels."""
+    side = image_px // patch_px
+    return rearrange(patches, "b (h w) (c p q) -> b c (h p) (w q)", h=side, w=side, p=patch_px, q=patch_px)
+
+
+class Block(nn.Module):
+    """Pre-norm self-attention and feed-forward: [b n dim] → [b n dim]."""
+
+    def __init__(self, *, dim: int, num_heads: int) -> None:
+        super().__init__()
+        if dim % num_heads:
+            raise ValueError(f"dim {dim} cannot be divided among {num_heads} heads")
+        self.num_heads = num_heads
+        self.norm_attention = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(dim), nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim)
+        )
+        # Each block starts as the identity: the residual stream carries the embeddings until training says otherwise.
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.feed_forward[-1].weight)  # type: ignore[arg-type]
+
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        qkv = self.qkv(self.norm_attention(tokens))
+        query, key, value = rearrange(qkv, "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
+        mixed = F.scaled_dot_product_attention(query, key, value)
+        tokens = tokens + self.out(rearrange(mixed, "b h n d -> b n (h d)"))
+        return tokens + self.feed_forward(tokens)
+
+
+class Transformer(nn.Module):
+    """`depth` blocks and a last LayerNorm: [b n dim] → [b n dim]."""
+
+    def __init__(self, *, dim: int, depth: int, num_heads: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block(dim=dim, num_heads=num_heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, tokens: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        # The CPU's flash kernel is slower than plain matrix products at these short lengths (54 against 73 samples/s).
+        with sdpa_kernel(SDPBackend.MATH) if tokens.device.type == "cpu" else nullcontext():
+            for block in self.blocks:
+                tokens = block(tokens)
+        return self.norm(tokens)
+
+
+def learnt(*shape: int) -> nn.Parameter:
+    """A learnt table of small random numbers (σ = 0.02, as ViT's embeddings)."""
+    return nn.Parameter(0.02 * torch.randn(*shape))

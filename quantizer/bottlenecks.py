@@ -1,0 +1,65 @@
+"""Continuous latents [b k d] in, quantised latents, codes and a loss out: one face for vector-quantize-pytorch's classes."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from vector_quantize_pytorch import FSQ, VectorQuantize
+
+
+class Quantised(NamedTuple):
+    """What a bottleneck answers: vectors for the decoder, codes in [0, num_codes), and its own loss (a scalar)."""
+
+    vectors: Float[Tensor, "b k d"]
+    codes: Int64[Tensor, "b k"]
+    loss: Float[Tensor, ""]
+
+
+class Vq(nn.Module):
+    """Nearest row of a learnt codebook (moving averages, rotation trick); rows hardly used are put on live latents.
+
+    Build it in Lightning's `configure_model`: the library decides there whether ranks share their codebook.
+    """
+
+    def __init__(
+        self, *, num_codes: int, dim: int, decay: float, commitment: float, least_uses: float, kmeans_iters: int
+    ) -> None:
+        super().__init__()
+        self.num_codes, self.dim = num_codes, dim
+        self.inner = VectorQuantize(
+            dim=dim, codebook_size=num_codes, decay=decay, commitment_weight=commitment, rotation_trick=True,
+            threshold_ema_dead_code=least_uses, kmeans_init=kmeans_iters > 0, kmeans_iters=kmeans_iters,
+        )  # fmt: skip
+
+    @torch.compiler.disable  # the library's replacement of dead codes breaks the graph
+    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes, loss = self.inner(latents.float())
+        return Quantised(vectors, codes.long(), loss.sum())
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The codebook rows of some codes."""
+        return self.inner.get_output_from_indices(_in_range(codes, self.num_codes))
+
+
+class Fsq(nn.Module):
+    """Rounds each of len(levels) channels to levels[i] values (arXiv 2309.15505): no codebook to learn or to lose."""
+
+    def __init__(self, *, levels: list[int]) -> None:
+        super().__init__()
+        self.inner = FSQ(levels=list(levels))
+        self.num_codes, self.dim = int(self.inner.codebook_size), len(levels)
+
+    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes = self.inner(latents.float())
+        return Quantised(vectors, codes.long(), latents.new_zeros((), dtype=torch.float32))
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The grid points of some codes."""
+        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
+
+
+def _in_range(codes: Tensor, num_codes: int) -> Tensor:
+    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < num_codes:
+        raise ValueError(f"codes lie in [{codes.min()}, {codes.max()}]; this codebook has 0 … {num_codes - 1}")
+    return codes

@@ -1,0 +1,142 @@
+"""Joint targets in, interpolated set points to the actuators out; and a tool pose in, joint targets out (mink)."""
+
+from typing import NamedTuple
+
+import mink
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from sim_finetune.embodiment import PREFIX, Embodiment
+
+SEGMENTS = 5  # set points a control period: 50 Hz at 10 Hz control
+IK_ROUNDS = 6
+IK_DONE_M = 5e-4
+# Weights of mink's least squares: 1 m of position weighs as much as 2 rad of orientation; the posture only breaks ties.
+POSITION_COST, ORIENTATION_COST, POSTURE_COST = 1.0, 0.5, 1e-3
+
+
+class Wiring(NamedTuple):
+    """Where a body's joints lie in a model's arrays, and what they may do. Built once by `wire`."""
+
+    qpos: np.ndarray  # of the joints [n]
+    ctrl: np.ndarray  # of the joints' actuators [n]
+    finger_qpos: np.ndarray
+    finger_ctrl: np.ndarray
+    low: Float[np.ndarray, "n"]
+    high: Float[np.ndarray, "n"]
+
+
+def wire(model: mujoco.MjModel, embodiment: Embodiment, *, prefix: str) -> Wiring:
+    """Find the embodiment's joints and actuators (`prefix` + name) in a model; KeyError of MuJoCo when one is missing."""
+    joints = [model.joint(prefix + name) for name in embodiment.joint_names]
+    fingers = [model.joint(prefix + name) for name in embodiment.gripper.joint_names]
+    return Wiring(
+        qpos=np.array([joint.qposadr[0] for joint in joints]),
+        ctrl=np.array([model.actuator(prefix + name).id for name in embodiment.joint_names]),
+        finger_qpos=np.array([finger.qposadr[0] for finger in fingers]),
+        finger_ctrl=np.array([model.actuator(prefix + name).id for name in embodiment.gripper.joint_names]),
+        low=np.array([joint.range[0] for joint in joints]),
+        high=np.array([joint.range[1] for joint in joints]),
+    )
+
+
+def limits(wiring: Wiring) -> tuple[Float[np.ndarray, "d"], Float[np.ndarray, "d"]]:
+    """Lowest and highest action: joint limits [rad or m], then the opening's 0 and 1."""
+    return np.append(wiring.low, 0.0), np.append(wiring.high, 1.0)
+
+
+def read_state(data: mujoco.MjData, wiring: Wiring, embodiment: Embodiment) -> Float[np.ndarray, "d"]:
+    """Where the joints are [rad or m], and the fingers' mean opening (0 shut, 1 open; a held object keeps it between)."""
+    closed, wide = np.array(embodiment.gripper.closed), np.array(embodiment.gripper.open)
+    opening = np.mean((data.qpos[wiring.finger_qpos] - closed) / (wide - closed))
+    return np.append(data.qpos[wiring.qpos], opening)
+
+
+def read_target(data: mujoco.MjData, wiring: Wiring, embodiment: Embodiment) -> Float[np.ndarray, "d"]:
+    """The action that the actuators follow now: same layout as the state."""
+    closed, wide = np.array(embodiment.gripper.closed), np.array(embodiment.gripper.open)
+    return np.append(data.ctrl[wiring.ctrl], np.mean((data.ctrl[wiring.finger_ctrl] - closed) / (wide - closed)))
+
+
+def put_at(data: mujoco.MjData, wiring: Wiring, embodiment: Embodiment, state: Float[np.ndarray, "d"]) -> None:
+    """Stand still at a state: joints, fingers and set points."""
+    fingers = embodiment.fingers(state[-1])
+    data.qpos[wiring.qpos] = data.ctrl[wiring.ctrl] = state[:-1]
+    data.qpos[wiring.finger_qpos] = data.ctrl[wiring.finger_ctrl] = fingers
+
+
+def check_action(action: np.ndarray, embodiment: Embodiment) -> Float[np.ndarray, "d"]:
+    """A finite action of the right length as float64; ValueError names the joint at fault."""
+    names, values = embodiment.action_names, np.asarray(action, dtype=np.float64)
+    if values.shape != (len(names),):
+        raise ValueError(f"{embodiment.name} takes {len(names)} numbers {names}, got shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"action of {names[int(np.argmin(np.isfinite(values)))]!r} is {values[~np.isfinite(values)][0]}")
+    return values
+
+
+def drive(
+    model: mujoco.MjModel, data: mujoco.MjData, wiring: Wiring, embodiment: Embodiment, action: Float[np.ndarray, "d"], period_s: float
+) -> None:
+    """Run physics for one control period while the set points move evenly to the action.
+
+    The action is cut to the joints' limits, and to as far as max_speed allows in the period: what a robot's own controller does.
+    """
+    start, reach = data.ctrl[wiring.ctrl].copy(), np.array(embodiment.max_speed) * period_s
+    goal = start + np.clip(np.clip(action[:-1], wiring.low, wiring.high) - start, -reach, reach)
+    finger_start, finger_goal = data.ctrl[wiring.finger_ctrl].copy(), embodiment.fingers(float(np.clip(action[-1], 0, 1)))
+    substeps = round(period_s / model.opt.timestep / SEGMENTS)
+    for segment in range(1, SEGMENTS + 1):
+        share = segment / SEGMENTS
+        data.ctrl[wiring.ctrl] = start + share * (goal - start)
+        data.ctrl[wiring.finger_ctrl] = finger_start + share * (finger_goal - finger_start)
+        mujoco.mj_step(model, data, nstep=substeps)
+
+
+class ToolSolver:
+    """Inverse kinematics of one body's tool by mink, on the body's own model without the scene."""
+
+    def __init__(self, *, embodiment: Embodiment):
+        self._body = embodiment
+        self._model = embodiment.spec().compile()
+        self._wiring = wire(self._model, embodiment, prefix="")
+        self._configuration = mink.Configuration(self._model)
+        self._tool = mink.FrameTask(
+            embodiment.tool_site, "site", position_cost=POSITION_COST, orientation_cost=ORIENTATION_COST, lm_damping=1e-3
+        )
+        self._posture = mink.PostureTask(self._model, cost=POSTURE_COST)
+        self._limits = [mink.ConfigurationLimit(self._model)]
+        self._set(np.array(embodiment.home))
+        self._posture.set_target(self._configuration.q)
+        self._upright = self._pose().rotation()  # the home's orientation counts as yaw 0
+
+    def _set(self, joints: Float[np.ndarray, "n"]) -> None:
+        qpos = self._configuration.q.copy()
+        qpos[self._wiring.qpos] = np.clip(joints, self._wiring.low, self._wiring.high)
+        self._configuration.update(qpos)
+
+    def _pose(self) -> mink.SE3:
+        return self._configuration.get_transform_frame_to_world(self._body.tool_site, "site")
+
+    def forward(self, joints: Float[np.ndarray, "n"]) -> tuple[Float[np.ndarray, "3"], float]:
+        """Tool position [m, workspace frame] and yaw [rad] against the home's orientation."""
+        self._set(joints)
+        pose = self._pose()
+        turn = (pose.rotation() @ self._upright.inverse()).as_matrix()
+        return pose.translation() + self._body.base_m, float(np.arctan2(turn[1, 0], turn[0, 0]))
+
+    def solve(self, joints: Float[np.ndarray, "n"], tool_m: Float[np.ndarray, "3"], yaw_rad: float) -> Float[np.ndarray, "n"]:
+        """Joints near `joints` that bring the tool to `tool_m` (workspace frame), pointing as at home but turned by `yaw_rad`.
+
+        Out of reach, it is the least-squares nearest pose within the joint limits.
+        """
+        self._set(joints)
+        rotation = mink.SO3.from_z_radians(yaw_rad) @ self._upright
+        self._tool.set_target(mink.SE3.from_rotation_and_translation(rotation, tool_m - np.array(self._body.base_m)))
+        for _ in range(IK_ROUNDS):
+            velocity = mink.solve_ik(self._configuration, [self._tool, self._posture], 1.0, "daqp", limits=self._limits)
+            self._configuration.integrate_inplace(velocity, 1.0)
+            if np.linalg.norm(self._tool.compute_error(self._configuration)[:3]) < IK_DONE_M:
+                break
+        return self._configuration.q[self._wiring.qpos].copy()

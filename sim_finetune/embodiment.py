@@ -1,0 +1,100 @@
+"""A robot as data; in: the name of a yaml in configs/embodiment; out: an Embodiment record that scene, control and expert read."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+from hydra.utils import instantiate
+from jaxtyping import Float
+from omegaconf import OmegaConf
+
+from lapa.doors import configs_dir
+
+PREFIX = "robot/"  # what the robot's names get in a scene, so that no object of a task can take one of them
+MJCF_DIR = Path(__file__).parent / "embodiments"
+
+
+class Gripper(NamedTuple):
+    """Finger joints that one opening in [0, 1] drives: joint = closed + opening · (open − closed)."""
+
+    joint_names: list[str]
+    closed: list[float]  # [rad or m]
+    open: list[float]
+    gap_m: list[float]  # clear width between the fingertips when closed and when open
+
+    def opening(self, gap_m: float) -> float:
+        """The opening in [0, 1] that leaves `gap_m` between the fingertips, as nearly as the fingers can."""
+        shut, wide = self.gap_m
+        return float(np.clip((gap_m - shut) / (wide - shut), 0, 1))
+
+
+class Embodiment(NamedTuple):
+    """A body. Per-joint lists follow joint_names; units are rad for hinges, m for slides.
+
+    An action is the joints' target positions and the gripper's opening; a state is where both are. Their names are equal.
+    """
+
+    name: str
+    mjcf: str  # a file in embodiments/, or an absolute path
+    base_m: list[float]  # where its MJCF's origin stands in the workspace
+    joint_names: list[str]
+    max_speed: list[float]  # [unit/s]
+    home: list[float]
+    home_noise: list[float]
+    tool_site: str
+    gripper: Gripper
+
+    @property
+    def action_names(self) -> list[str]:
+        return [*self.joint_names, "gripper"]
+
+    @property
+    def state_names(self) -> list[str]:
+        return self.action_names
+
+    def spec(self) -> mujoco.MjSpec:
+        """The body's own MJCF, parsed, without prefix and scene."""
+        return mujoco.MjSpec.from_file(str(MJCF_DIR / self.mjcf))
+
+    def index(self, name: str) -> int:
+        """Place of a joint (or "gripper") in state and action; ValueError lists them."""
+        if name not in self.action_names:
+            raise ValueError(f"no joint {name!r}; {self.name} has {self.action_names}")
+        return self.action_names.index(name)
+
+    def fingers(self, opening: float) -> Float[np.ndarray, "f"]:
+        """Finger joint positions of an opening in [0, 1]."""
+        closed, wide = np.array(self.gripper.closed), np.array(self.gripper.open)
+        return closed + opening * (wide - closed)
+
+
+def embodiment_names() -> list[str]:
+    """The bodies there are: the yaml files of configs/embodiment."""
+    return sorted(path.stem for path in (configs_dir() / "embodiment").glob("*.yaml"))
+
+
+@lru_cache
+def load_embodiment(name: str) -> Embodiment:
+    """The embodiment of configs/embodiment/`name`.yaml, its joints checked against its MJCF; ValueError names what is not there."""
+    if name not in embodiment_names():
+        raise ValueError(f"no embodiment {name!r}; there are {embodiment_names()}")
+    body = instantiate(OmegaConf.load(configs_dir() / "embodiment" / f"{name}.yaml"), _convert_="all")
+    return check_embodiment(body)
+
+
+def check_embodiment(body: Embodiment) -> Embodiment:
+    """ValueError when a joint, site or length does not fit the MJCF; returns the body."""
+    spec = body.spec()
+    joints = [joint.name for joint in spec.joints]
+    for joint in [*body.joint_names, *body.gripper.joint_names]:
+        if joint not in joints:
+            raise ValueError(f"no joint {joint!r}; {body.mjcf} has {joints}")
+    sites = [site.name for site in spec.sites]
+    if body.tool_site not in sites:
+        raise ValueError(f"no site {body.tool_site!r}; {body.mjcf} has {sites}")
+    for field in ("max_speed", "home", "home_noise"):
+        if len(getattr(body, field)) != len(body.joint_names):
+            raise ValueError(f"{body.name}: {field} needs {len(body.joint_names)} numbers, one for each of {body.joint_names}")
+    return body

@@ -1,0 +1,139 @@
+"""A task spec and an embodiment in, a gymnasium environment out: pixels and joints, joint targets as actions."""
+
+from typing import Any
+
+import gymnasium
+import mujoco
+import numpy as np
+from gymnasium import spaces
+from jaxtyping import Float, Float32, UInt8
+
+from sim_finetune.control import check_action, drive, limits, put_at, read_state, read_target, wire
+from sim_finetune.embodiment import PREFIX, Embodiment
+from sim_finetune.predicates import SceneView
+from sim_finetune.render import Camera, camera_id
+from sim_finetune.scene import compile_scene, place
+from sim_finetune.spec import TaskSpec
+
+SETTLE_STEPS = 40  # 0.2 s: placed objects come to rest before the first observation
+FULL_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class TaskEnv(gymnasium.Env):
+    """One task for one body.
+
+    image_px: side of the pictures; control_hz: actions a second; cameras: names of scene cameras; max_steps: truncation;
+    observe_pixels: False leaves "pixels" out of the observations (`render` still draws on demand), for fast stepping;
+    terminate_on_success: whether the episode ends when the goal has held for the spec's hold_s.
+
+    Observation {"pixels": {camera: UInt8[h w 3]}, "agent_pos": Float32[d]}; action Float32[d]: joint targets [rad or m] and opening [0, 1].
+    The reward is the goal's progress in [0, 1]. `info` at every step and reset: success (held for hold_s), is_success (the same),
+    goal_holds (now), progress, tool_m.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(
+        self,
+        *,
+        spec: TaskSpec,
+        embodiment: Embodiment,
+        image_px: int,
+        control_hz: float,
+        cameras: list[str],
+        max_steps: int,
+        observe_pixels: bool,
+        terminate_on_success: bool,
+        render_mode: str | None = "rgb_array",
+    ):
+        self.spec, self.embodiment, self.control_hz, self.cameras = spec, embodiment, control_hz, list(cameras)
+        self.image_px, self.observe_pixels, self.terminate_on_success = image_px, observe_pixels, terminate_on_success
+        self.render_mode, self._max_episode_steps = render_mode, max_steps
+        self.metadata = {**type(self).metadata, "render_fps": control_hz}
+        self.model = compile_scene(spec, embodiment)
+        self.data = mujoco.MjData(self.model)
+        self.wiring = wire(self.model, embodiment, prefix=PREFIX)
+        self.view = SceneView(model=self.model, data=self.data, tool=PREFIX + embodiment.tool_site)
+        for camera in self.cameras:
+            camera_id(self.model, camera)
+        self.task, self.task_description = spec.name, spec.instruction(0)
+        self._camera: Camera | None = None  # made at the first picture: a GL context must not cross a fork
+        self._steps = self._held = 0
+        self._make_spaces()
+
+    def _make_spaces(self) -> None:
+        low, high = limits(self.wiring)
+        self.action_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
+        parts: dict[str, spaces.Space] = {"agent_pos": spaces.Box(-np.inf, np.inf, low.shape, np.float32)}
+        if self.observe_pixels:
+            picture = spaces.Box(0, 255, (self.image_px, self.image_px, 3), np.uint8)
+            parts["pixels"] = spaces.Dict(dict.fromkeys(self.cameras, picture))
+        self.observation_space = spaces.Dict(parts)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
+        """Start an episode; the same seed gives the same places, start pose and words."""
+        super().reset(seed=seed)
+        rng, body = self.np_random, self.embodiment
+        mujoco.mj_resetData(self.model, self.data)
+        place(self.spec, self.model, self.data, rng)
+        start = np.array(body.home) + rng.uniform(-1, 1, len(body.home)) * body.home_noise
+        start = np.append(np.clip(start, self.wiring.low, self.wiring.high), 1.0)
+        put_at(self.data, self.wiring, body, start)
+        mujoco.mj_step(self.model, self.data, nstep=SETTLE_STEPS)
+        mujoco.mj_forward(self.model, self.data)
+        self.task_description = self.spec.instruction(int(rng.integers(len(self.spec.instructions))))
+        self._steps = self._held = 0
+        return self.observation(), self._info()
+
+    def step(self, action: Float32[np.ndarray, "d"]) -> tuple[dict, float, bool, bool, dict]:
+        """One control period. Actions beyond the limits are cut; ValueError for a wrong length or a number that is not finite."""
+        drive(self.model, self.data, self.wiring, self.embodiment, check_action(action, self.embodiment), 1 / self.control_hz)
+        mujoco.mj_forward(self.model, self.data)  # positions of sites and geoms are those before the last substep otherwise
+        self._steps += 1
+        info = self._info()
+        done = self.terminate_on_success and info["success"]
+        return self.observation(), info["progress"], done, self._steps >= self._max_episode_steps, info
+
+    def _info(self) -> dict[str, Any]:
+        holds = self.spec.goal.holds(self.view)
+        self._held = self._held + 1 if holds else 0
+        success = self._held > round(self.spec.hold_s * self.control_hz)
+        progress = float(np.clip(self.spec.goal.progress(self.view), 0, 1))
+        tool = self.view.site(self.view.tool).copy()
+        return {"is_success": success, "success": success, "goal_holds": holds, "progress": progress, "tool_m": tool}
+
+    def observation(self) -> dict[str, Any]:
+        """What the policy sees now; draws afresh."""
+        seen: dict[str, Any] = {"agent_pos": self.state()}
+        if self.observe_pixels:
+            seen["pixels"] = {camera: self.draw(camera) for camera in self.cameras}
+        return seen
+
+    def state(self) -> Float32[np.ndarray, "d"]:
+        """Joint positions [rad or m] and opening, named by embodiment.state_names."""
+        return read_state(self.data, self.wiring, self.embodiment).astype(np.float32)
+
+    def target(self) -> Float[np.ndarray, "d"]:
+        """The action being followed now."""
+        return read_target(self.data, self.wiring, self.embodiment)
+
+    def draw(self, camera: str) -> UInt8[np.ndarray, "h w 3"]:
+        """A picture of the present state."""
+        if self._camera is None:
+            self._camera = Camera(model=self.model, image_px=self.image_px)
+        return self._camera.draw(self.data, camera)
+
+    def render(self) -> UInt8[np.ndarray, "h w 3"]:
+        """The first camera's picture."""
+        return self.draw(self.cameras[0])
+
+    def get_physics(self) -> Float[np.ndarray, "p"]:
+        """Everything that physics depends on, to restore or draw this moment later."""
+        physics = np.empty(mujoco.mj_stateSize(self.model, FULL_STATE))
+        mujoco.mj_getState(self.model, self.data, physics, FULL_STATE)
+        return physics
+
+    def set_physics(self, physics: Float[np.ndarray, "p"]) -> None:
+        """Go back to a moment of `get_physics`; step and success counters stay."""
+        mujoco.mj_setState(self.model, self.data, physics, FULL_STATE)
+        mujoco.mj_forward(self.model, self.data)

@@ -1,0 +1,89 @@
+"""A model, its data and a camera in, an RGB image out; one GL context a process, shared by every environment."""
+
+import os
+from functools import lru_cache
+from typing import Any
+
+import mujoco
+import numpy as np
+from jaxtyping import UInt8
+
+OVERSAMPLE = 2  # drawn this much larger and averaged: a 5-pixel block moves smoothly instead of by whole pixels
+MAX_GEOMS = 500
+
+
+@lru_cache(maxsize=1)
+def _gl() -> Any:
+    """The process's GL context. ValueError when this machine cannot draw without a display."""
+    try:
+        from mujoco.gl_context import GLContext
+
+        context = GLContext(1024, 1024)
+    except (ImportError, AttributeError, RuntimeError, OSError) as error:
+        raise ValueError(no_gl_message(error)) from error
+    context.make_current()
+    return context
+
+
+def no_gl_message(error: BaseException) -> str:
+    """What to tell a user whose machine lacks the GL library that MUJOCO_GL asks for."""
+    backend = os.environ.get("MUJOCO_GL", "")
+    return (
+        f"cannot render with MUJOCO_GL={backend!r} ({error}); choices: egl (install libegl1), "
+        "osmesa (install libosmesa6), glfw (needs a display)"
+    )
+
+
+class Camera:
+    """Draws one model at one size. Without meshes and textures every model shares one set of GL buffers."""
+
+    def __init__(self, *, model: mujoco.MjModel, image_px: int):
+        self.image_px = image_px
+        self._model, self._side = model, image_px * OVERSAMPLE
+        self._context = _buffers(model)
+        self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
+        for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION, mujoco.mjtRndFlag.mjRND_HAZE):
+            self._scene.flags[flag] = 0
+        self._option, self._rect = mujoco.MjvOption(), mujoco.MjrRect(0, 0, self._side, self._side)
+        self._view = mujoco.MjvCamera()
+        self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED
+        self._pixels = np.empty((self._side, self._side, 3), np.uint8)
+
+    def draw(self, data: mujoco.MjData, camera: str) -> UInt8[np.ndarray, "h w 3"]:
+        """The picture `camera` takes of `data` now."""
+        self._view.fixedcamid = camera_id(self._model, camera)
+        every = mujoco.mjtCatBit.mjCAT_ALL
+        mujoco.mjv_updateScene(self._model, data, self._option, None, self._view, every, self._scene)
+        mujoco.mjr_render(self._rect, self._scene, self._context)
+        mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
+        return _shrink(self._pixels)
+
+
+def _shrink(pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Average of each 2 × 2 square, upright (GL's first row is the lowest)."""
+    wide = pixels[::-1].astype(np.uint16)
+    rows = wide[0::2] + wide[1::2]
+    return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
+
+
+def camera_id(model: mujoco.MjModel, camera: str) -> int:
+    """Number of a camera; ValueError lists the scene's cameras."""
+    number = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA, camera)
+    if number < 0:
+        raise ValueError(f"no camera {camera!r}; this scene has {[model.camera(i).name for i in range(model.ncam)]}")
+    return number
+
+
+_SHARED: dict[int, mujoco.MjrContext] = {}
+
+
+def _buffers(model: mujoco.MjModel) -> mujoco.MjrContext:
+    """GL buffers for the model. Only meshes, textures and the like are uploaded, so plain models all take number 0."""
+    _gl()
+    own = model.nmesh + model.ntex + model.nhfield + model.nskin + model.nflex > 0
+    key = id(model) if own else 0
+    if key not in _SHARED:
+        context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+        _SHARED[key] = context
+    return _SHARED[key]

@@ -1,0 +1,116 @@
+"""A task spec and an embodiment in, a compiled MuJoCo model out: table, light, cameras, objects, robot."""
+
+from functools import lru_cache
+
+import mujoco
+import numpy as np
+from jaxtyping import Float
+
+from sim_finetune.embodiment import PREFIX, Embodiment
+from sim_finetune.spec import TaskSpec
+
+TIMESTEP_S = 0.005
+PLACE_TRIES = 500
+TABLE_M = (0.36, 0.36)  # half extents; workspace is ±0.25
+# Position and point looked at [m]. "front" faces the robot from above, so arm and blocks hide each other least.
+CAMERAS = {
+    "front": ((0.64, 0.0, 0.74), (-0.01, 0.0, 0.05), 40.0),
+    "side": ((0.05, -0.85, 0.55), (0.03, 0.0, 0.05), 40.0),
+    "top": ((0.0, 0.0, 1.15), (0.001, 0.0, 0.0), 32.0),
+}
+
+
+@lru_cache(maxsize=256)
+def _compiled(spec_json: str, embodiment_key: str) -> mujoco.MjModel:
+    spec, body = TaskSpec.model_validate_json(spec_json), _BODIES[embodiment_key]
+    return build_scene(spec, body).compile()
+
+
+_BODIES: dict[str, Embodiment] = {}
+
+
+def compile_scene(spec: TaskSpec, embodiment: Embodiment) -> mujoco.MjModel:
+    """The model of a task with a body, compiled once a process. Treat it as read-only: environments share it.
+
+    Objects stand at the origin until `place` moves them.
+    """
+    _BODIES[repr(embodiment)] = embodiment
+    return _compiled(spec.model_dump_json(), repr(embodiment))
+
+
+def build_scene(spec: TaskSpec, embodiment: Embodiment) -> mujoco.MjSpec:
+    """The scene before compilation, to look at or to write as MJCF."""
+    scene = mujoco.MjSpec()
+    scene.modelname = f"{spec.name}-{embodiment.name}"
+    _set_options(scene)
+    _add_room(scene)
+    for thing in spec.objects:
+        thing.add_to(scene)
+    base = scene.worldbody.add_frame(pos=embodiment.base_m)
+    scene.attach(embodiment.spec(), prefix=PREFIX, frame=base)
+    return scene
+
+
+def _set_options(scene: mujoco.MjSpec) -> None:
+    scene.option.timestep = TIMESTEP_S
+    scene.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
+    scene.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC  # with impratio: grasped blocks do not creep out of the fingers
+    scene.option.impratio = 10.0
+    scene.visual.global_.offwidth = scene.visual.global_.offheight = 1024
+    scene.visual.quality.offsamples = 0  # multi-sampling costs more than rendering larger and averaging
+    scene.visual.map.znear, scene.visual.map.zfar = 0.02, 10.0
+    scene.visual.headlight.ambient = [0.45] * 3
+    scene.visual.headlight.diffuse = [0.35] * 3
+    scene.visual.headlight.specular = [0.0] * 3
+    scene.stat.extent, scene.stat.center = 1.0, [0, 0, 0]
+
+
+def _add_room(scene: mujoco.MjSpec) -> None:
+    """A neutral table whose top is z = 0, a floor behind it, one lamp without shadows, and the cameras."""
+    world, plane = scene.worldbody, mujoco.mjtGeom.mjGEOM_PLANE
+    look = {"contype": 0, "conaffinity": 0}
+    world.add_geom(name="table", type=plane, size=[*TABLE_M, 0.1], rgba=[0.72, 0.70, 0.67, 1], friction=[0.8, 0.01, 0.0002])
+    world.add_geom(name="floor", type=plane, size=[4, 4, 0.1], pos=[0, 0, -0.4], rgba=[0.40, 0.41, 0.43, 1], **look)
+    world.add_light(name="lamp", pos=[0.5, 0.5, 2.0], dir=[-0.25, -0.25, -1.0], castshadow=False, diffuse=[0.5] * 3, specular=[0.1] * 3)
+    for name, (pos, target, fovy) in CAMERAS.items():
+        world.add_camera(name=name, pos=pos, quat=look_at(np.array(pos), np.array(target)), fovy=fovy)
+
+
+def look_at(pos: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]) -> Float[np.ndarray, "4"]:
+    """Quaternion (w x y z) of a camera at `pos` that looks at `target`, upright (MuJoCo cameras look along −z, y is up)."""
+    back = (pos - target) / np.linalg.norm(pos - target)
+    right = np.cross([0, 0, 1.0], back)
+    right /= np.linalg.norm(right)
+    quat = np.zeros(4)
+    mujoco.mju_mat2Quat(quat, np.stack([right, np.cross(back, right), back], axis=1).ravel())
+    return quat
+
+
+def place(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
+    """Put every object somewhere in its region, at least clearance_m apart; ValueError when there is no room."""
+    taken: list[tuple[Float[np.ndarray, "2"], float]] = []
+    for thing in sorted(spec.objects, key=lambda thing: -thing.radius_m):  # large ones first, or they find no room
+        xy = _free_place(thing.region_m, thing.radius_m + spec.clearance_m, taken, rng)
+        if xy is None:
+            raise ValueError(f"no room for {thing.name!r} in {thing.region_m} with {spec.clearance_m} m clearance ({spec.name})")
+        taken.append((xy, thing.radius_m))
+        _put(model, data, thing.name, np.array([*xy, thing.rest_height_m]), rng.uniform(*thing.yaw_range_rad))
+
+
+def _free_place(region, reach_m, taken, rng) -> Float[np.ndarray, "2"] | None:
+    low, high = np.array(region[:2]), np.array(region[2:])
+    for _ in range(PLACE_TRIES):
+        xy = rng.uniform(low, high)
+        if all(np.linalg.norm(xy - other) >= reach_m + radius for other, radius in taken):
+            return xy
+    return None
+
+
+def _put(model: mujoco.MjModel, data: mujoco.MjData, name: str, pos_m: np.ndarray, yaw_rad: float) -> None:
+    pose = np.array([*pos_m, np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2)])
+    mocap = model.body(name).mocapid[0]
+    if mocap >= 0:
+        data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:]
+    else:
+        start = model.joint(name).qposadr[0]
+        data.qpos[start : start + 7] = pose

@@ -51,7 +51,7 @@ class Resume(ModelCheckpoint):
     def __init__(self, *, folder: str, every: int):
         super().__init__(
             dirpath=folder, filename="step", every_n_train_steps=every, save_top_k=1, save_last=True,
-            enable_version_counter=False, save_on_exception=True,
+            enable_version_counter=False,
         )  # fmt: skip
 
 

@@ -164,5 +164,5 @@ class StreamData(L.LightningDataModule):
     def _loader(self, dataset: IterableDataset, num_workers: int) -> DataLoader:
         return DataLoader(
             dataset, batch_size=self.batch_size, num_workers=num_workers, drop_last=True,
-            multiprocessing_context="spawn" if num_workers else None, persistent_workers=num_workers > 0,
+            persistent_workers=num_workers > 0,
         )  # fmt: skip

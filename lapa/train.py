@@ -1,5 +1,7 @@
 """The training door: a Lightning module and a data module by configuration in, an exported model folder out."""
 
+import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 
 from lapa.callbacks import Resume, SeedEachStep, Throughput, progress_bar
+from lapa.metrics import LOGS, next_version
 from lapa.stage import Stage, open_stage
 
 
@@ -23,6 +26,7 @@ def main(cfg: DictConfig) -> None:
 
 def train(cfg: DictConfig, stage: Stage) -> None:
     """Fit, export, write the manifest."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     L.seed_everything(cfg.seed, verbose=False)
     data = hydra.utils.instantiate(cfg.data)
     module = hydra.utils.instantiate(cfg.model)
@@ -34,12 +38,13 @@ def train(cfg: DictConfig, stage: Stage) -> None:
         raise KeyboardInterrupt
     facts = module.export(stage.out)
     final = {name: float(value) for name, value in trainer.callback_metrics.items() if "speed" not in name}
+    shutil.rmtree(stage.out / "resume", ignore_errors=True)
     parameters = sum(p.numel() for p in module.parameters())
     stage.finish(record=type(module).__name__, count=cfg.trainer.max_steps, parameters=parameters, final=final, **facts)
 
 
 def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
-    """A Lightning trainer with our callbacks; metrics go to out/logs/metrics.csv."""
+    """A Lightning trainer with our callbacks; metrics go to out/logs/<run>/metrics.csv."""
     settings: dict[str, Any] = dict(hydra.utils.instantiate(cfg.trainer, _convert_="all"))
     save_every = settings.pop("save_every")
     torch.set_float32_matmul_precision("high")
@@ -49,5 +54,5 @@ def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
         Resume(folder=str(out / "resume"), every=save_every),
         progress_bar(),
     ]
-    logger = CSVLogger(str(out), name="logs", version="")
+    logger = CSVLogger(str(out), name=LOGS, version=next_version(out), flush_logs_every_n_steps=10)
     return L.Trainer(logger=logger, callbacks=callbacks, enable_model_summary=False, num_sanity_val_steps=0, **settings)

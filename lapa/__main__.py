@@ -1,0 +1,5 @@
+"""`python -m lapa` is the command `lapa`."""
+
+from lapa.cli import main
+
+main()

@@ -1,0 +1,60 @@
+"""lapa.stage: the same settings skip, other settings are refused or replace, half a result goes on."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from lapa.stage import manifest_hash, open_stage, read_manifest
+
+
+def run(out, *, size=1, inputs=None, overwrite=False, stop=False):
+    cfg = OmegaConf.create({"out": str(out), "size": size, "overwrite": overwrite, "num_workers": 2, "source": "x"})
+    with open_stage(cfg, inputs or {}) as stage:
+        if stage.done:
+            return "skipped"
+        fresh = not (stage.out / "part").exists()
+        (stage.out / "part").write_text(str(size))
+        if stop:
+            raise KeyboardInterrupt
+        stage.finish(record="Clip", count=size, fps=10)
+        return "made" if fresh else "went on"
+
+
+def test_skip_resume_refuse_overwrite(tmp_path):
+    out = tmp_path / "a"
+    with pytest.raises(KeyboardInterrupt):
+        run(out, stop=True)
+    with pytest.raises(ValueError, match="not finished"):
+        read_manifest(out)
+    assert run(out) == "went on"
+    assert run(out) == "skipped"
+    with pytest.raises(ValueError, match=r"config.size: 1 → 2"):
+        run(out, size=2)
+    assert run(out, size=2, overwrite=True) == "made" and read_manifest(out)["count"] == 2
+
+
+def test_a_changed_input_changes_the_fingerprint(tmp_path):
+    run(tmp_path / "input")
+    run(tmp_path / "out", inputs={"source": tmp_path / "input"})
+    assert run(tmp_path / "out", inputs={"source": tmp_path / "input"}) == "skipped"
+    run(tmp_path / "input", size=5, overwrite=True)
+    with pytest.raises(ValueError, match="inputs.source"):
+        run(tmp_path / "out", inputs={"source": tmp_path / "input"})
+
+
+def test_equal_results_have_equal_hashes(tmp_path):
+    run(tmp_path / "a")
+    run(tmp_path / "b")
+    assert manifest_hash(tmp_path / "a") == manifest_hash(tmp_path / "b")
+    assert read_manifest(tmp_path / "a")["versions"]["mujoco"]
+
+
+def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="not made by lapa"):
+        run(tmp_path, overwrite=True)
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_missing_input_is_named(tmp_path):
+    with pytest.raises(ValueError, match="no folder"):
+        run(tmp_path / "out", inputs={"source": tmp_path / "nowhere"})

@@ -1,0 +1,66 @@
+"""lapa.stream: each clip's share once an epoch, the same order for the same seed, any batch can be the first."""
+
+import itertools
+from collections import Counter
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from lapa.shards import write_shard
+from lapa.stream import ClipStream, Plan, split_indices
+from lapa.video import encode_mp4
+
+CLIPS, PER_CLIP, BATCH = 12, 2, 4
+MP4 = encode_mp4(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), fps=10)
+
+
+def take(sample, rng):
+    return [f"{sample['__key__']}:{rng.integers(1000)}:{i}" for i in range(PER_CLIP)]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for shard in range(2):
+        rows = [{"__key__": f"s{shard}_{i}", "mp4": MP4, "json": {}} for i in range(CLIPS // 2)]
+        write_shard(tmp_path / f"clips-{shard:06d}.tar", rows)
+    return tmp_path
+
+
+def batches(folder, count, *, start=0, seed=0, workers=0, rank=0, world=1):
+    plan = Plan(PER_CLIP, 3, BATCH, seed, rank, world)
+    stream = ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=start)
+    return list(itertools.islice(DataLoader(stream, batch_size=BATCH, num_workers=workers), count))
+
+
+def test_an_epoch_holds_each_clip_equally_and_the_next_differs(folder):
+    per_epoch = CLIPS * PER_CLIP // BATCH
+    seen = batches(folder, 2 * per_epoch)
+    keys = [row.split(":")[0] for batch in seen for row in batch]
+    first, second = keys[: CLIPS * PER_CLIP], keys[CLIPS * PER_CLIP :]
+    assert set(Counter(first).values()) == {PER_CLIP} == set(Counter(second).values()) and first != second
+
+
+def test_seed_decides(folder):
+    assert batches(folder, 5) == batches(folder, 5) != batches(folder, 5, seed=1)
+
+
+@pytest.mark.parametrize("workers", [0, 2, 3])
+@pytest.mark.parametrize("start", [1, 4, 7])
+def test_any_batch_can_be_the_first(folder, workers, start):
+    assert batches(folder, 12, workers=workers)[start:] == batches(folder, 12 - start, start=start, workers=workers)
+
+
+def test_ranks_share_the_clips(folder):
+    keys = [{row.split(":")[0] for b in batches(folder, 3, rank=rank, world=2) for row in b} for rank in (0, 1)]
+    assert not keys[0] & keys[1] and len(keys[0] | keys[1]) == CLIPS
+
+
+def test_splits_are_disjoint_and_stable():
+    keys = [f"k{i}" for i in range(200)]
+    val = split_indices(keys, split="val", val_percent=10)
+    train = split_indices(keys, split="train", val_percent=10)
+    assert sorted(val + train) == list(range(200)) and 5 < len(val) < 40
+    assert split_indices(keys[:50], split="val", val_percent=10) == [i for i in val if i < 50]
+    with pytest.raises(ValueError, match="train, val, all"):
+        split_indices(keys, split="test", val_percent=10)

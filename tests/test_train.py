@@ -1,0 +1,105 @@
+"""lapa.train: a training killed at any step and run again has the losses of an unbroken one."""
+
+from pathlib import Path
+
+import lightning as L
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from lapa import checkpoint
+from lapa.metrics import read_metrics
+from lapa.shards import write_shard
+from lapa.stage import open_stage, read_manifest
+from lapa.stream import StreamData
+from lapa.train import main
+from lapa.video import encode_mp4
+
+
+def take_brightness(sample, rng):
+    return [sample["frames"][int(rng.integers(4))].float().mean() / 255 for _ in range(2)]
+
+
+def make_data(folder: Path, batch_size: int, num_workers: int) -> StreamData:
+    return StreamData(
+        folder=folder, take=take_brightness, samples_per_clip=2, batch_size=batch_size, clips_per_block=4,
+        val_percent=20, val_batches=1, num_workers=num_workers, seed=0,
+    )  # fmt: skip
+
+
+class Toy(L.LightningModule):
+    """Learns a mean, with noise in each step so that a wrong random state shows; can be told to die at a step."""
+
+    def __init__(self, die_at: int | None):
+        super().__init__()
+        self.die_at, self.mean = die_at, torch.nn.Parameter(torch.zeros(1))
+
+    def setup_from(self, facts):
+        self.fps = facts["fps"]
+
+    def training_step(self, batch, _):
+        if self.global_step == self.die_at:
+            raise ConnectionAbortedError("killed")
+        loss = (self.mean - batch + 0.1 * torch.randn_like(batch)).square().mean()
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch, _):
+        self.log("val/loss", (self.mean - batch).square().mean())
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.05)
+
+    def export(self, folder):
+        checkpoint.save(folder, self, {"fps": self.fps})
+        return {"fps": self.fps}
+
+
+@pytest.fixture
+def clips(tmp_path):
+    folder = tmp_path / "clips"
+    with open_stage(OmegaConf.create({"out": str(folder)}), {}) as stage:
+        torch.manual_seed(0)
+        rows = [
+            {"__key__": f"c{i}", "json": {}, "mp4": encode_mp4((torch.rand(4, 3, 16, 16) * 255).byte(), fps=10)}
+            for i in range(20)
+        ]
+        stage.finish(record="Clip", count=write_shard(folder / "clips-000000.tar", rows), fps=10)
+    return folder
+
+
+def run(clips, out, *, num_workers=0, die_at=None):
+    here = "tests.test_train" if "tests" in __name__ else __name__
+    cfg = OmegaConf.create({
+        "out": str(out), "seed": 0, "inputs": ["clips"], "clips": str(clips), "num_workers": num_workers,
+        "model": {"_target_": f"{here}.Toy", "die_at": die_at},
+        "data": {"_target_": f"{here}.make_data", "folder": str(clips), "batch_size": 4, "num_workers": num_workers},
+        "trainer": {
+            "accelerator": "cpu", "max_steps": 12, "log_every_n_steps": 1, "val_check_interval": 4,
+            "check_val_every_n_epoch": None, "save_every": 3, "enable_progress_bar": True,
+        },
+    })  # fmt: skip
+    main(cfg)
+
+
+def losses(out: Path) -> dict[int, float]:
+    return read_metrics(out)["train/loss"]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_killed_and_resumed_equals_unbroken(clips, tmp_path, num_workers, monkeypatch):
+    run(clips, tmp_path / "whole", num_workers=num_workers)
+    with pytest.raises(ConnectionAbortedError):
+        run(clips, tmp_path / "broken", num_workers=num_workers, die_at=8)
+    # the toy's own switch is part of the fingerprint: pretend the same settings were used
+    (tmp_path / "broken" / "fingerprint.json").write_text((tmp_path / "whole" / "fingerprint.json").read_text())
+    run(clips, tmp_path / "broken", num_workers=num_workers)
+    assert losses(tmp_path / "broken") == losses(tmp_path / "whole") and len(losses(tmp_path / "whole")) == 12
+    one, other = (checkpoint.read_weights(tmp_path / name)["mean"] for name in ("whole", "broken"))
+    assert torch.equal(one, other)
+
+
+def test_the_manifest_tells_the_facts(clips, tmp_path):
+    run(clips, tmp_path / "out")
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest["fps"] == 10 and manifest["parameters"] == 1 and "val/loss" in manifest["final"]

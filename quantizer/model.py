@@ -127,6 +127,10 @@ class Quantizer(nn.Module):
         patches = target.paint(patchify(first, self.patch_px), prediction)
         return (unpatchify(patches, self.patch_px, self.image_px) + 0.5).clamp(0, 1) * 255
 
+    def mean_motion(self, before: Images, after: Images) -> Float[Tensor, "b 2"]:
+        """Displacement (down, right) of the image's mean patch, as a share of its side: what a probe without labels asks for."""
+        return self.motion(self._unit(before), self._unit(after)).mean(1)
+
     def _unit(self, images: Images) -> Float[Tensor, "b 3 h w"]:
         if images.shape[-2:] != (self.image_px, self.image_px):
             raise ValueError(f"frames are {tuple(images.shape[-2:])}; this quantizer reads {self.image_px} × {self.image_px}")

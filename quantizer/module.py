@@ -1,0 +1,110 @@
+"""Batches of FramePair in, a trained quantizer folder out: loss, optimiser, and what is logged beside the loss."""
+
+import math
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor
+
+from lapa import checkpoint
+from lapa.records import FramePair
+from quantizer.model import Outcome, Quantizer, perplexity
+from quantizer.probe import linear_probe, one_hot
+
+ALLOWED = ("quantizer.",)
+
+
+class QuantizerModule(L.LightningModule):
+    """Trains the quantizer that `settings` describe (built in `configure_model`, when the library knows the ranks).
+
+    Logs each target's error with codes and without (`_free`; 1.0 is copying the first frame), perplexity, and on
+    validation `motion_r2`: how much of the frame's mean motion a linear probe reads from the codes of unseen clips.
+    """
+
+    model: Quantizer
+
+    def __init__(
+        self, *, settings: Mapping[str, Any], lr: float, betas: tuple[float, float], weight_decay: float,
+        warmup_steps: int, lr_end: float,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
+        assert isinstance(plain, dict)
+        self.settings: dict[str, Any] = {str(key): value for key, value in plain.items()}
+        self.lr, self.betas, self.weight_decay = lr, tuple(betas), weight_decay
+        self.warmup_steps, self.lr_end = warmup_steps, lr_end
+        self.facts: dict[str, Any] = {}
+        self.seen: list[tuple[Tensor, Tensor, Tensor]] = []  # codes, mean motion, clip number of validation batches
+
+    def setup_from(self, facts: Mapping[str, Any]) -> None:
+        """Keep what the clips say of themselves (fps, gap_s); ValueError when their size is another."""
+        image_px = facts.get("image_px", self.settings["image_px"])
+        if image_px != self.settings["image_px"]:
+            raise ValueError(f"the clips are {image_px} px; this quantizer reads image_px={self.settings['image_px']}")
+        self.facts = {key: facts[key] for key in ("fps", "gap_s") if key in facts}
+
+    def configure_model(self) -> None:
+        """Build once, on the ranks."""
+        if not hasattr(self, "model"):
+            self.model = checkpoint.build(self.settings, allowed=ALLOWED)
+
+    def training_step(self, batch: FramePair, _: int) -> Tensor:
+        """Weighted sum of the targets' errors and the bottleneck's loss."""
+        outcome = self.model(batch.before, batch.after, None)
+        loss = self._loss(outcome)
+        rows = {f"train/{name}": error.mean() for name, error in outcome.errors.items()}
+        rows |= {"train/perplexity": perplexity(outcome.codes, self.model.num_codes), "train/commitment": outcome.commitment}
+        self.log("train/loss", loss, prog_bar=True)
+        self.log_dict(rows)
+        return loss
+
+    def validation_step(self, batch: FramePair, _: int) -> None:
+        """Errors with codes and without; codes and motion are kept for the probe."""
+        all_hidden = torch.ones(len(batch.before), dtype=torch.bool, device=batch.before.device)
+        outcome, free = (self.model(batch.before, batch.after, hidden) for hidden in (~all_hidden, all_hidden))
+        rows = {f"val/{name}": error.mean() for name, error in outcome.errors.items()}
+        rows |= {f"val/{name}_free": error.mean() for name, error in free.errors.items()}
+        self.log_dict(rows | {"val/loss": self._loss(outcome)}, batch_size=len(batch.before))
+        clips = torch.tensor([zlib.crc32(key.encode()) for key in batch.key])
+        self.seen.append((outcome.codes.cpu(), self.model.mean_motion(batch.before, batch.after).cpu(), clips))
+
+    def on_validation_epoch_end(self) -> None:
+        """Code use beside the probe: neither means anything alone."""
+        codes, motion, clips = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
+        self.seen.clear()
+        num_codes = self.model.num_codes
+        self.log("val/perplexity", perplexity(codes, num_codes), prog_bar=True)
+        self.log("val/codes_used", float(len(codes.unique())))
+        if len(clips.unique()) >= 4:
+            self.log("val/motion_r2", linear_probe(one_hot(codes, num_codes), motion, clips), prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; linear warm-up, then a cosine down to `lr_end` of the rate at the trainer's last step."""
+        groups = [
+            {"params": [p for p in self.parameters() if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in self.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=self.betas)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def export(self, folder: Path) -> dict[str, Any]:
+        """Write weights and settings; the facts go to the manifest."""
+        facts = {"num_codes": self.model.num_codes, "codes_per_step": self.model.codes_per_step, **self.facts}
+        facts["image_px"] = self.model.image_px
+        checkpoint.save(folder, self.model, {"model": self.settings, "facts": facts})
+        return facts
+
+    def _rate(self, step: int) -> float:
+        left = (step - self.warmup_steps) / max(1, self.trainer.max_steps - self.warmup_steps)
+        cosine = self.lr_end + (1 - self.lr_end) * (1 + math.cos(math.pi * min(1.0, max(0.0, left)))) / 2
+        return min(1.0, (step + 1) / max(1, self.warmup_steps)) * cosine
+
+    def _loss(self, outcome: Outcome) -> Tensor:
+        parts = [self.model.targets[name].weight * error.mean() for name, error in outcome.errors.items()]
+        return outcome.commitment + torch.stack(parts).sum()

@@ -1,0 +1,1 @@
+"""Raw video in, clip shards and frame pairs out."""

@@ -1,0 +1,124 @@
+"""A source of videos in; a folder of clip shards out, with what was dropped and what could not be used."""
+
+import json
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from lapa.executor import run_all
+from lapa.files import write_json
+from lapa.shards import write_shard
+from lapa.stage import Stage, open_stage
+from video_data.clip import to_sample
+from video_data.filters import Filters, judge
+from video_data.header import UnusableVideo
+from video_data.outcome import Outcome, merge, print_outcome, write_lists
+
+PLACES = ("videos", "tasks")  # settings that say where inputs lie: folders may move, what lies in them counts
+
+
+class Job(NamedTuple):
+    """One shard: always the same videos, so that a build that was killed goes on to the same bytes."""
+
+    number: int
+    items: list[Any]
+
+
+class Timed(NamedTuple):
+    """An outcome, and whether it was worked out now or lay there."""
+
+    outcome: Outcome
+    fresh: bool
+
+
+def main(cfg: DictConfig) -> None:
+    """`lapa build`: read `cfg.source`, write clips of `cfg.fps` and `cfg.image_px` to `cfg.out`."""
+    source = instantiate(cfg.source, _convert_="all")
+    items = source.items()
+    with open_stage(_without_places(cfg, source.contents()), inputs={"videos": None, "tasks": cfg.tasks}) as stage:
+        if stage.done:
+            return
+        work = partial(build_shard, source=source, filters=Filters(**cfg.filters), out=stage.out)
+        started = time.time()
+        rows = list(run_all(work, plan(items, cfg.videos_per_shard), num_workers=cfg.num_workers, label="build"))
+        _finish(stage, cfg, rows, seconds=time.time() - started)
+
+
+def _without_places(cfg: DictConfig, contents: str) -> DictConfig:
+    """The settings as they are compared: inside `source`, a place is replaced by its name; `contents` stands for it."""
+    names = {str(cfg[name]): f"<{name}>" for name in PLACES if cfg[name] is not None}
+    tree: Any = OmegaConf.to_container(cfg, resolve=True)
+    return OmegaConf.create({**tree, "source": _replaced(tree["source"], names), "contents": contents})
+
+
+def _replaced(tree: Any, names: dict[str, str]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _replaced(value, names) for key, value in tree.items()}
+    return names.get(tree, tree) if isinstance(tree, str) else tree
+
+
+def plan(items: list[Any], videos_per_shard: int) -> list[Job]:
+    """Shard n holds the n-th `videos_per_shard` items, whatever becomes of them."""
+    starts = range(0, len(items), videos_per_shard)
+    return [Job(number, items[start : start + videos_per_shard]) for number, start in enumerate(starts)]
+
+
+def build_shard(job: Job, *, source: Any, filters: Filters, out: Path) -> Timed:
+    """Write `clips-<number>.tar` and tell what became of each of its videos, unless both are there.
+
+    The outcome is written after the shard: where it is, the shard is whole. No tar is made of no clip.
+    """
+    done = out / "resume" / f"clips-{job.number:06d}.json"
+    if done.is_file():
+        return Timed(Outcome(**json.loads(done.read_text())), fresh=False)
+    parts = [read_item(item, source, filters) for item in job.items]
+    samples = [sample for _, clips in parts for sample in clips]
+    if samples:
+        write_shard(out / f"clips-{job.number:06d}.tar", samples)
+    outcome = merge(outcome for outcome, _ in parts)
+    write_json(done, outcome._asdict())
+    return Timed(outcome, fresh=True)
+
+
+def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[dict[str, Any]]]:
+    """The encoded clips of one video and what became of the others. A video that fails half-way gives none."""
+    samples, dropped, bodies = [], [], []
+    try:
+        for clip in source.read(item):
+            verdict = judge(clip, filters)
+            if verdict.reason:
+                share = round(verdict.moving_share, 5)
+                dropped.append({"clip": clip.key, "reason": verdict.reason, "moving_share": share})
+            else:
+                samples.append(to_sample(clip))
+                bodies.append(clip.embodiment)
+    except UnusableVideo as fault:
+        return Outcome(1, 0, 0, [], [{"item": str(item), "reason": str(fault)}], {}), []
+    frames = sum(sample["json"]["frames"] for sample in samples)
+    return Outcome(1, len(samples), frames, dropped, [], {name: bodies.count(name) for name in bodies}), samples
+
+
+def _finish(stage: Stage, cfg: DictConfig, rows: list[Timed], *, seconds: float) -> None:
+    outcome = merge(row.outcome for row in rows)
+    write_lists(stage.out, outcome)
+    fresh = merge(row.outcome for row in rows if row.fresh)
+    rates = {"videos/s": fresh.videos / seconds, "clips/s": fresh.clips / seconds, "frames/s": fresh.frames / seconds}
+    print_outcome(outcome, rates=rates)
+    counts = {"videos": outcome.videos, "frames": outcome.frames, "dropped": outcome.reasons()}
+    counts |= {"quarantined": len(outcome.quarantined)}
+    stage.log(stage="build", clips=outcome.clips, **counts, **rates)
+    if outcome.clips == 0:
+        raise ValueError(f"no clip of {outcome.videos} videos was kept: see dropped.jsonl, quarantine.jsonl in {stage.out}")
+    stage.finish(
+        record="Clip",
+        count=outcome.clips,
+        fps=cfg.fps,
+        image_px=cfg.image_px,
+        min_clip_s=cfg.filters.min_clip_s,
+        embodiments=outcome.embodiments,
+        **counts,
+    )

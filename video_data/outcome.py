@@ -1,0 +1,68 @@
+"""What became of each video: counts and reasons a shard, merged for the manifest, the two .jsonl files and the table."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from lapa.files import atomic_path
+
+REASONS_SHOWN = 20  # lines printed of the quarantine; the rest is in the file
+
+
+class Outcome(NamedTuple):
+    """Sums over videos, and a row for everything that was not kept."""
+
+    videos: int
+    clips: int
+    frames: int
+    dropped: list[dict[str, Any]]  # {"clip", "reason", "moving_share"}: whole, but of no use
+    quarantined: list[dict[str, str]]  # {"item", "reason"}: nothing of the video could be used
+    embodiments: dict[str, int]  # clips of each body
+
+    def reasons(self) -> dict[str, int]:
+        """How many clips were dropped, by reason."""
+        return dict(sorted(Counter(row["reason"] for row in self.dropped).items()))
+
+
+def merge(outcomes: Iterable[Outcome]) -> Outcome:
+    """The sum of outcomes, rows in their order."""
+    rows = list(outcomes)
+    return Outcome(
+        videos=sum(row.videos for row in rows),
+        clips=sum(row.clips for row in rows),
+        frames=sum(row.frames for row in rows),
+        dropped=[line for row in rows for line in row.dropped],
+        quarantined=[line for row in rows for line in row.quarantined],
+        embodiments=dict(sorted(sum((Counter(row.embodiments) for row in rows), Counter()).items())),
+    )
+
+
+def write_lists(folder: Path, outcome: Outcome) -> None:
+    """`dropped.jsonl` and `quarantine.jsonl`, also when empty: their absence would say nothing."""
+    for name, rows in (("dropped", outcome.dropped), ("quarantine", outcome.quarantined)):
+        with atomic_path(folder / f"{name}.jsonl") as partial:
+            partial.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+
+
+def print_outcome(outcome: Outcome, *, rates: dict[str, float]) -> None:
+    """One line a video that could not be used, then the table of counts and rates."""
+    console = Console()
+    for row in outcome.quarantined[:REASONS_SHOWN]:
+        console.print(f"quarantined: {row['item']} {row['reason']}", markup=False, soft_wrap=True)
+    if len(outcome.quarantined) > REASONS_SHOWN:
+        console.print(f"… and {len(outcome.quarantined) - REASONS_SHOWN} more in quarantine.jsonl")
+    table = Table("what", "count", title="build")
+    table.columns[1].justify = "right"
+    table.add_row("videos", str(outcome.videos))
+    table.add_row("clips kept", f"{outcome.clips} ({outcome.frames} frames)")
+    for reason, count in outcome.reasons().items():
+        table.add_row(f"clips dropped: {reason}", str(count))
+    table.add_row("videos quarantined", str(len(outcome.quarantined)))
+    for name, rate in rates.items():
+        table.add_row(name, f"{rate:.0f}" if rate >= 10 else f"{rate:.2f}")
+    console.print(table)

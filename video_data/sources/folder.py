@@ -1,0 +1,103 @@
+"""A folder of video files in (any depth), clips with words out; what cannot be used is named, never skipped in silence."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import torch
+from einops import rearrange
+
+from lapa.files import value_hash
+from video_data.clip import Clip, clip_key
+from video_data.decode import Cutting, Piece
+from video_data.decoder import shared_decoder
+from video_data.header import UnusableVideo
+from video_data.sources.states import States, read_states
+from video_data.sources.words import read_manifest_rows, words_of
+
+BESIDE = (".txt", ".json", ".jsonl", ".parquet")  # files beside videos that change what a clip says
+WHOLE_BYTES, END_BYTES = 1 << 20, 1 << 16  # larger files are told apart by their size, head and tail
+
+
+class Video(NamedTuple):
+    """A file of the folder, or one that only the manifest knows."""
+
+    path: str  # relative to the folder, with "/"
+    row: dict[str, Any]  # its line of manifest.jsonl, {} without one
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class FolderSource:
+    """Clips of every video under `folder`. Words: see `sources.words`. With `state`, the LeRobot columns of a parquet
+    beside a video (`actions` in its manifest row, or the same name) ride along as the array "state", for probes only.
+    """
+
+    def __init__(self, *, folder: str | None, extensions: list[str], cutting: Cutting, state: bool, timeout_s: float):
+        if folder is None:
+            raise ValueError("source=folder needs videos=FOLDER (source=simulated needs none)")
+        self.folder, self.extensions, self.cutting = Path(folder).expanduser(), extensions, cutting
+        self.state, self.timeout_s = state, timeout_s
+
+    def items(self) -> list[Video]:
+        """All videos in order of their paths; ValueError when there is none."""
+        if not self.folder.is_dir():
+            raise ValueError(f"no folder {self.folder}")
+        rows = {str(PurePosixPath(path)): row for path, row in read_manifest_rows(self.folder).items()}
+        there = {path for path in self._files() if PurePosixPath(path).suffix.lower() in self.extensions}
+        if not there:
+            raise ValueError(f"no videos in {self.folder}: looked for {', '.join(self.extensions)} at any depth")
+        return [Video(path, rows.get(path, {})) for path in sorted(there | rows.keys())]
+
+    def contents(self) -> str:
+        """A hash of what lies in the folder, wherever the folder lies: new files make a new result."""
+        kinds = (*self.extensions, *BESIDE)
+        files = [path for path in self._files() if PurePosixPath(path).suffix.lower() in kinds]
+        return value_hash({path: _quick_hash(self.folder / path) for path in sorted(files)})
+
+    def read(self, video: Video) -> Iterator[Clip]:
+        """The clips of one video in order; UnusableVideo with the reason."""
+        path = self.folder / video.path
+        if not path.is_file():
+            raise UnusableVideo("is in manifest.jsonl and not in the folder")
+        try:
+            words = words_of(path, video.row)
+        except ValueError as error:
+            raise UnusableVideo(f"has unreadable words: {error}") from error
+        states = self._states(path, video.row)
+        for number, piece in enumerate(shared_decoder(self.timeout_s).read(path, self.cutting)):
+            yield Clip(
+                key=clip_key(video.path, number),
+                frames=rearrange(torch.from_numpy(piece.frames), "t h w c -> t c h w").contiguous(),
+                fps=self.cutting.fps,
+                text=words.text,
+                source=video.path,
+                embodiment=words.embodiment,
+                start_s=piece.start_s,
+                arrays={"state": self._at(states, piece)} if states else {},
+            )
+
+    def _files(self) -> Iterator[str]:
+        for path in self.folder.rglob("*"):
+            inside = path.relative_to(self.folder)
+            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+                yield inside.as_posix()
+
+    def _states(self, path: Path, row: dict[str, Any]) -> States | None:
+        beside = self.folder / row["actions"] if row.get("actions") else path.with_suffix(".parquet")
+        return read_states(beside) if self.state and beside.is_file() else None
+
+    def _at(self, states: States, piece: Piece) -> Any:
+        return states.at(piece.start_s + torch.arange(len(piece.frames)).numpy() / self.cutting.fps)
+
+
+def _quick_hash(path: Path) -> str:
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        data = file.read(WHOLE_BYTES if size <= WHOLE_BYTES else END_BYTES)
+        if size > WHOLE_BYTES:
+            file.seek(-END_BYTES, 2)
+            data += file.read()
+    return f"{size}-{hashlib.sha256(data).hexdigest()[:16]}"

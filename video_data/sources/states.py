@@ -1,0 +1,43 @@
+"""A LeRobot parquet (v2.1 columns) in; the robot's measured state at any instant out, so that probes know true motion."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from video_data.header import UnusableVideo
+
+TIME, STATE = "timestamp", "observation.state"
+SLACK_S = 0.25  # a table may end this long before the video; later frames get its last row
+
+
+class States(NamedTuple):
+    """Rows of a robot's state in its own units (joints in rad), with their time."""
+
+    times_s: Float[np.ndarray, "n"]
+    values: Float32[np.ndarray, "n s"]
+
+    def at(self, instants_s: Float[np.ndarray, "t"]) -> Float32[np.ndarray, "t s"]:
+        """The state at each instant, linear between rows; UnusableVideo where the table does not reach."""
+        if instants_s[-1] > self.times_s[-1] + SLACK_S:
+            raise UnusableVideo(f"has states for {self.times_s[-1]:.1f} s, and is {instants_s[-1]:.1f} s long or longer")
+        columns = [np.interp(instants_s, self.times_s, column) for column in self.values.T]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+
+def read_states(path: Path) -> States:
+    """Time stamps and states of one episode; ValueError without pyarrow, UnusableVideo without the columns."""
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet as parquet
+    except ImportError as error:
+        raise ValueError("source.state=true reads parquet with pyarrow: pip install 'lapa[parquet]'") from error
+    try:
+        table = parquet.read_table(path, columns=[TIME, STATE])
+        times_s, values = table[TIME].to_numpy(), np.stack(table[STATE].to_numpy(zero_copy_only=False))
+    except (arrow.ArrowException, OSError, KeyError, ValueError) as error:
+        raise UnusableVideo(f"has an unusable {path.name}: {str(error).splitlines()[0]}") from error
+    if len(times_s) < 2 or (np.diff(times_s) <= 0).any():
+        raise UnusableVideo(f"has an unusable {path.name}: {TIME} does not rise")
+    return States(times_s.astype(np.float64) - times_s[0], values.astype(np.float32))

@@ -1,0 +1,63 @@
+"""What is done in a video, in words: from `manifest.jsonl`, a `.txt` or `.json` beside the clip, or the file's name."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+MANIFEST = "manifest.jsonl"
+TEXT_KEYS = ("instruction", "text", "caption", "task")
+
+
+class Words(NamedTuple):
+    """What people said of a video; "" where they said nothing."""
+
+    text: str
+    embodiment: str
+
+
+def read_manifest_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """The rows of `folder/manifest.jsonl` by their "path", {} without one; ValueError names a line that is no such row."""
+    path = folder / MANIFEST
+    rows: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], start=1):
+        if line.strip():
+            row = _parse(line, f"{path}, line {number}")
+            if not isinstance(row.get("path"), str):
+                raise ValueError(f'{path}, line {number}: no "path"; it has {sorted(row)}')
+            rows[row["path"]] = row
+    return rows
+
+
+def words_of(video: Path, row: dict[str, Any]) -> Words:
+    """The first that says something: the manifest's row, `<name>.txt`, `<name>.json`, the file name."""
+    beside = _beside(video)
+    text = _text(row) or _text(beside) or words_in_name(video.stem)
+    return Words(" ".join(text.split()), str(row.get("embodiment") or beside.get("embodiment") or ""))
+
+
+def words_in_name(stem: str) -> str:
+    """`03_push-the_red.block` → "push the red block"; "" for names like `episode_000001` or `IMG_1234`."""
+    words = [word.lower() for word in re.split(r"[\W\d_]+", stem) if word]
+    return " ".join(words) if len(words) > 1 else ""
+
+
+def _beside(video: Path) -> dict[str, Any]:
+    text, table = video.with_suffix(".txt"), video.with_suffix(".json")
+    if text.is_file():
+        return {"text": text.read_text()}
+    return _parse(table.read_text(), str(table)) if table.is_file() else {}
+
+
+def _text(row: dict[str, Any]) -> str:
+    return next((str(row[key]) for key in TEXT_KEYS if row.get(key)), "")
+
+
+def _parse(text: str, where: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where}: not JSON ({error.msg})") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: must be an object, is {type(value).__name__}")
+    return value

@@ -3,10 +3,13 @@
 import csv
 import json
 from collections.abc import Iterator, Sequence
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MARKS = ("manifest.json", "timing.json", "metrics.csv", "log.jsonl", "episodes.jsonl", "quality.json", "funnel.json")
+from lapa.stage import FINGERPRINT, LOG, MANIFEST, TIMING, manifest_hash
+
+CURVES = "logs/metrics.csv"  # where the training door's logger writes
 Curves = dict[str, list[tuple[int, float]]]  # metric name → (step, value), steps ascending and unique
 
 
@@ -16,6 +19,7 @@ class Stage(NamedTuple):
     name: str  # relative to the recipe's folder, as in "rollout_lapa"
     folder: Path
     manifest: dict[str, Any] | None  # None: the door has not finished
+    sources: list[str]  # names of the stages it read
     timing: dict[str, Any] | None
     log: list[dict[str, Any]]
     curves: Curves
@@ -38,7 +42,7 @@ class Stage(NamedTuple):
 
 
 def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
-    """Read every stage in the given folders, each a recipe's folder or one stage's, oldest first.
+    """Read every stage in the given folders, each a recipe's folder or one stage's; what was read comes before its reader.
 
     `skip` is the report's own folder, which may lie among them.
 
@@ -46,7 +50,9 @@ def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
     not what its name says (naming file and line).
     """
     if not runs:
-        raise ValueError("runs is empty; name a recipe's folder or stage folders: lapa report runs=[outputs/demo] out=…")
+        raise ValueError(
+            "runs is empty; name a recipe's folder or stage folders: lapa report runs=[outputs/demo] out=…"
+        )
     stages: dict[str, Stage] = {}
     for name, folder in (found for run in runs for found in stage_folders(Path(run))):
         if folder.resolve() == skip.resolve():
@@ -54,7 +60,15 @@ def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
         if name in stages:
             raise ValueError(f"two stages are called {name!r}: {stages[name].folder} and {folder}; report them apart")
         stages[name] = read_stage(name, folder)
-    return sorted(stages.values(), key=lambda stage: (str((stage.timing or {}).get("started", "~")), stage.name))
+    return in_walking_order(stages)
+
+
+def in_walking_order(stages: dict[str, Stage]) -> list[Stage]:
+    """Fill in each stage's `sources` from the hashes of its inputs, and sort sources before readers, else by name."""
+    name_of = {manifest_hash(stage.folder): name for name, stage in stages.items() if stage.finished}
+    inputs = {name: (_json(stage.folder / FINGERPRINT) or {}).get("inputs", {}) for name, stage in stages.items()}
+    sources = {name: sorted(name_of[h] for h in set(inputs[name].values()) if h in name_of) for name in sorted(stages)}
+    return [stages[name]._replace(sources=sources[name]) for name in TopologicalSorter(sources).static_order()]
 
 
 def stage_folders(run: Path) -> list[tuple[str, Path]]:
@@ -63,21 +77,22 @@ def stage_folders(run: Path) -> list[tuple[str, Path]]:
         raise ValueError(f"no folder {str(run)!r} to report on")
     found = [(run.resolve().name, run)] if _is_stage(run) else [(str(f.relative_to(run)), f) for f in _below(run)]
     if not found:
-        raise ValueError(f"{str(run)!r} holds no stage: none of {', '.join(MARKS)} in it or in its sub-folders")
+        raise ValueError(f"{str(run)!r} holds no stage: no {FINGERPRINT} in it or in its sub-folders")
     return found
 
 
 def read_stage(name: str, folder: Path) -> Stage:
     """Read one door's folder. Of an unfinished door, rows that a kill cut in the middle are left out."""
-    manifest = _json(folder / "manifest.json")
+    manifest = _json(folder / MANIFEST)
     whole = manifest is not None
     return Stage(
         name=name,
         folder=folder,
         manifest=manifest,
-        timing=_json(folder / "timing.json"),
-        log=_rows(folder / "log.jsonl", whole=whole),
-        curves=read_curves(folder / "metrics.csv"),
+        sources=[],
+        timing=_json(folder / TIMING),
+        log=_rows(folder / LOG, whole=whole),
+        curves=read_curves(folder / CURVES),
         quality=_json(folder / "quality.json"),
         funnel=_json(folder / "funnel.json"),
         summary=_json(folder / "summary.json"),
@@ -101,7 +116,7 @@ def read_curves(path: Path) -> Curves:
 
 
 def _is_stage(folder: Path) -> bool:
-    return any((folder / mark).exists() for mark in MARKS)
+    return (folder / FINGERPRINT).exists() or (folder / MANIFEST).exists()
 
 
 def _below(folder: Path) -> Iterator[Path]:

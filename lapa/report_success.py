@@ -39,6 +39,10 @@ class Group(NamedTuple):
     rows: list[ArmRow]
     comparisons: list[Comparison]
 
+    def against(self, arm: str) -> Comparison | None:
+        """The arm's comparison with the control; None for the control itself."""
+        return next((comparison for comparison in self.comparisons if comparison.arm == arm), None)
+
 
 class Success(NamedTuple):
     """Everything the report says about evaluation. `verdict` is helps, hurts, open or none."""
@@ -88,7 +92,9 @@ def by_start(stage: Stage) -> Episodes:
     rows: Episodes = {}
     for row in stage.episodes:
         if missing := [name for name in needed if name not in row]:
-            raise ValueError(f"{stage.folder / 'episodes.jsonl'}: a row lacks {', '.join(missing)}; it has {sorted(row)}")
+            raise ValueError(
+                f"{stage.folder / 'episodes.jsonl'}: a row lacks {', '.join(missing)}; it has {sorted(row)}"
+            )
         start = (str(row["task"]), int(row["seed"]))
         if start in rows:
             raise ValueError(f"{stage.folder / 'episodes.jsonl'}: task {start[0]}, seed {start[1]} is there twice")
@@ -100,13 +106,13 @@ def group(name: str, arms: dict[str, Episodes], *, control: str, measure: str) -
     """One success table: a row an arm that has episodes, and each arm against the control where they share starts."""
     rows = [_row(arm, episodes, measure) for arm, episodes in arms.items() if episodes]
     others = [arm for arm in arms if arm != control] if control in arms else []
-    found = [_compare(arm, control, arms, measure) for arm in others if arms[arm].keys() & arms[control].keys()]
+    found = [_compare(arm, control, arms, measure) for arm in others if _partners(arms[arm], arms[control])]
     return Group(name, rows, found)
 
 
 def sentence(overall: Group, *, arm: str, alpha: float) -> tuple[str, str]:
     """The verdict (helps, hurts, open or none) and the report's first sentence."""
-    found = next((comparison for comparison in overall.comparisons if comparison.arm == arm), None)
+    found = overall.against(arm)
     if found is None:
         each = ", ".join(f"{row.arm} {percent(row.rate)} of {row.episodes}" for row in overall.rows)
         return "none", f"Nothing to compare: {each}."
@@ -133,14 +139,22 @@ def _row(arm: str, episodes: Episodes, measure: str) -> ArmRow:
     rows = list(episodes.values())
     share = {name: sum(bool(row[name]) for row in rows) / len(rows) for name in MEASURES}
     successes = sum(bool(row[measure]) for row in rows)
-    steps = sum(float(row["steps"]) for row in rows) / len(rows) if all("steps" in row for row in rows) else float("nan")
+    steps = (
+        sum(float(row["steps"]) for row in rows) / len(rows) if all("steps" in row for row in rows) else float("nan")
+    )
     others = {name: rate for name, rate in share.items() if name != measure}
     return ArmRow(arm, successes, len(rows), share[measure], wilson(successes, len(rows)), others, steps)
 
 
+def _partners(ours: Episodes, theirs: Episodes) -> list[tuple[str, int]]:
+    """The starts that both arms met. A pair whose first states differ is no pair, whatever its seed says."""
+    shared = sorted(ours.keys() & theirs.keys())
+    return [start for start in shared if ours[start].get("state_hash") == theirs[start].get("state_hash")]
+
+
 def _compare(arm: str, control: str, arms: dict[str, Episodes], measure: str) -> Comparison:
     ours, theirs = arms[arm], arms[control]
-    table = paired_table((ours[start][measure], theirs[start][measure]) for start in sorted(ours.keys() & theirs.keys()))
+    table = paired_table((ours[start][measure], theirs[start][measure]) for start in _partners(ours, theirs))
     first, second = table.rates
     return Comparison(arm, control, table, first - second, paired_difference(table), mcnemar_of(table))
 
@@ -159,17 +173,19 @@ def _cautions(stages: Sequence[Stage], arms: dict[str, Episodes], overall: Group
     found = []
     for comparison in overall.comparisons:
         ours, theirs = arms[comparison.arm], arms[comparison.control]
-        both, pair = ours.keys() & theirs.keys(), f"{comparison.arm} and {comparison.control}"
+        shared, pair = len(ours.keys() & theirs.keys()), f"{comparison.arm} and {comparison.control}"
         if alone := len(ours.keys() ^ theirs.keys()):
             found.append(f"{alone} episodes of {pair} have no partner and are left out of the paired test.")
-        if moved := sum(ours[start].get("state_hash") != theirs[start].get("state_hash") for start in both):
-            found.append(f"{moved} of {len(both)} pairs of {pair} did not start from the same state: they are not paired.")
+        if moved := shared - comparison.table.pairs:
+            found.append(f"{moved} of {shared} pairs of {pair} began in different states and are left out of the test.")
         if comparison.table.pairs < min_pairs:
             found.append(f"Only {comparison.table.pairs} paired seeds for {pair}; ask for at least {min_pairs}.")
         if _policies(ours) & _policies(theirs):
             found.append(f"{pair} ran the same policy: the comparison says nothing about how it was trained.")
     if overall.comparisons:
-        found.append("One training a arm: the intervals cover the choice of seeds at evaluation, not that of a training run.")
+        found.append(
+            "One training per arm: the intervals cover the choice of seeds at evaluation, not the luck of a training run."
+        )
     return found
 
 

@@ -1,0 +1,77 @@
+"""The report door: recipes' folders in, one self-contained page.html out, and the success table in the terminal."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lapa.files import atomic_path
+from lapa.report_gather import Stage, gather
+from lapa.report_page import points, render
+from lapa.report_success import Comparison, Group, Success, compare, p_text, percent
+from lapa.stage import open_stage
+
+PAGE = "page.html"
+
+
+def main(cfg: DictConfig) -> None:
+    """`lapa report runs=[DIR, …] out=DIR`: read the stages, write the page, print the success table."""
+    out = Path(cfg.out)
+    stages = gather([Path(run) for run in cfg.runs], skip=out)
+    rules = {name: cfg[name] for name in ("arm", "control", "measure", "alpha", "min_pairs")}
+    success = compare(stages, **rules)
+    with open_stage(cfg, {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}) as frame:
+        # What an unfinished stage has written so far is in no hash: show it as it is now.
+        if not frame.done or not all(stage.finished for stage in stages):
+            write(out / PAGE, stages, success, cfg)
+            frame.finish(record="Page", count=1, verdict=success.verdict, headline=success.headline)
+    show(success, Console())
+    print(f"page: {(out / PAGE).resolve()}")
+
+
+def write(path: Path, stages: list[Stage], success: Success, cfg: DictConfig) -> None:
+    """Render the page and put it at `path`, whole or not at all."""
+    shown = {name: cfg[name] for name in ("title", "measure", "max_videos", "probe_margin")}
+    page = render(stages, success, **shown)
+    with atomic_path(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def show(success: Success, console: Console) -> None:
+    """Print the sentence, the same success table as on the page, and what to read with care."""
+    console.print(Text(f"\n{success.headline}", style="bold"), soft_wrap=True)
+    if success.overall:
+        console.print(success_table(success))
+    for caution in success.cautions:
+        console.print(Text(f"  • {caution}", style="dim"), soft_wrap=True)
+
+
+def success_table(success: Success) -> Table:
+    """A line an arm, over all tasks and then family by family, with the paired test against the control."""
+    table = Table(title="success, \\[95 % Wilson interval]; difference in points, paired", box=box.SIMPLE_HEAD)
+    for name in ("tasks", "arm", "success", "", "difference", "McNemar"):
+        table.add_column(name, justify="left" if name in ("tasks", "arm") else "right", no_wrap=True)
+    groups = [success.overall, *success.families] if success.overall else []
+    for group in groups:
+        if len(success.families) > 1 or group is success.overall:
+            _add_group(table, group)
+    return table
+
+
+def _add_group(table: Table, group: Group) -> None:
+    for number, row in enumerate(group.rows):
+        low, high = row.interval
+        rate = f"{percent(row.rate)} [{100 * low:.0f}, {100 * high:.0f}]"
+        cells = [row.arm, rate, f"{row.successes}/{row.episodes}", *_test(group.against(row.arm))]
+        cells = [Text("" if number else group.name), *(Text(cell) for cell in cells)]
+        table.add_row(*cells, end_section=number == len(group.rows) - 1)
+
+
+def _test(comparison: Comparison | None) -> tuple[str, str]:
+    if comparison is None:
+        return "", ""
+    low, high = (points(bound) for bound in comparison.interval)
+    return f"{points(comparison.difference)} [{low}, {high}]", p_text(comparison.p_value)

@@ -1,0 +1,88 @@
+"""Stages that made data in → what was kept and dropped: clips by reason, demonstrations, tasks rung by rung."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lapa.report_gather import Stage
+
+# Whole numbers of a manifest that two doors agree on; every other one counts something.
+NOT_COUNTS = ("count", "num_codes", "codes_per_step", "image_px", "fps", "gap_s", "version", "seed", "max_steps")
+
+
+class Count(NamedTuple):
+    """One number of a data stage, as in ("dropped: no motion", 12)."""
+
+    label: str
+    count: int
+
+
+class Counts(NamedTuple):
+    """What a data stage counted beside its `count` records."""
+
+    stage: str
+    record: str
+    count: int
+    rows: list[Count]
+
+
+class Rung(NamedTuple):
+    """One check of the validation ladder; `share` of the first rung's entries that passed it, in [0, 1]."""
+
+    label: str
+    entered: int
+    passed: int
+    share: float
+
+
+class Funnel(NamedTuple):
+    """The ladder of one proposing stage."""
+
+    stage: str
+    rungs: list[Rung]
+
+
+def data_counts(stages: Sequence[Stage]) -> list[Counts]:
+    """Each finished data stage whose manifest counts something: kept, dropped by reason, failed."""
+    return [
+        Counts(stage.name, str(stage.fact["record"]), int(stage.fact["count"]), rows)
+        for stage in stages
+        if stage.finished and "parameters" not in stage.fact and (rows := list(_counts(stage.fact)))
+    ]
+
+
+def funnels(stages: Sequence[Stage]) -> list[Funnel]:
+    """The funnel of each proposing stage. Raises ValueError when a rung lacks a count."""
+    return [Funnel(stage.name, _rungs(stage)) for stage in stages if stage.funnel]
+
+
+def _counts(fact: Mapping[str, Any]) -> Iterator[Count]:
+    """Whole numbers of a manifest, and those one level down as "dropped: no motion"."""
+    for name, value in fact.items():
+        if name in (*NOT_COUNTS, "config", "final"):
+            continue
+        if isinstance(value, Mapping):
+            yield from (Count(f"{_words(name)}: {_words(key)}", n) for key, n in value.items() if _whole(n))
+        elif _whole(value):
+            yield Count(_words(name), value)
+
+
+def _rungs(stage: Stage) -> list[Rung]:
+    rows = stage.funnel
+    try:
+        entered = max(1, int(rows[0]["entered"]))
+        return [
+            Rung(str(row["rung"]), int(row["entered"]), int(row["passed"]), int(row["passed"]) / entered)
+            for row in rows
+        ]
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"{stage.folder / 'funnel.json'}: wants a list of rung, entered, passed; got {rows!r}"
+        ) from error
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _words(name: str) -> str:
+    return str(name).replace("_", " ")

@@ -1,0 +1,176 @@
+"""Stages in → what each part of the page shows, as records a template can lay out without thinking."""
+
+import base64
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from lapa.report_gather import Curves, Stage
+from lapa.report_plots import curve_svg, metric_names, probe_svg
+from lapa.report_success import Success, arm_name
+
+VIDEO_NAME = re.compile(r"rollout_(?P<task>.+)_(?P<seed>\d+)\.mp4")
+PROBES = {  # entries of quality.json's "probe": what the probe reads
+    "codes_linear": "codes, linear probe",
+    "codes_mlp": "codes, small MLP",
+    "state_only": "body's state alone",
+    "first_frame": "first frame alone",
+    "shuffled": "shuffled codes",
+}
+
+
+class Work(NamedTuple):
+    """One line of "what ran": a stage, what came of it, its share of the whole time in [0, 1]."""
+
+    name: str
+    sources: list[str]
+    made: str
+    seconds: float | None
+    share: float
+    finished: bool
+
+
+class Film(NamedTuple):
+    """One arm's video of an episode; `succeeded` is None when no row of episodes.jsonl speaks of it."""
+
+    arm: str
+    succeeded: bool | None
+    uri: str
+
+
+class FilmRow(NamedTuple):
+    """The same start, filmed in each arm."""
+
+    task: str
+    seed: int
+    films: list[Film]
+
+
+class Quality(NamedTuple):
+    """Code use beside what a probe reads of true motion; `told` is None when nothing was probed."""
+
+    stage: str
+    perplexity: float
+    codes_used: int
+    num_codes: int
+    told: bool | None
+    sentence: str
+    plot: Markup | None
+    images: list[tuple[str, str]]
+
+
+class CurveGroup(NamedTuple):
+    """Trainings that log the same metrics, drawn into the same panels."""
+
+    stages: list[tuple[str, int]]  # name, colour place
+    panels: list[tuple[str, Markup]]
+
+
+def arm_places(stages: Sequence[Stage], success: Success) -> dict[str, int]:
+    """Colour place (0-based) of each arm, the same in every table and plot of the page."""
+    rows = success.overall.rows if success.overall else []
+    return {row.arm: place for place, row in enumerate(rows)}
+
+
+def work_rows(stages: Sequence[Stage]) -> list[Work]:
+    """What ran, sources before readers, with times."""
+    seconds = [float(stage.timing["seconds"]) if stage.timing else None for stage in stages]
+    longest = max((value for value in seconds if value), default=1.0)
+    return [
+        Work(stage.name, stage.sources, _made(stage), value, (value or 0.0) / longest, stage.finished)
+        for stage, value in zip(stages, seconds, strict=True)
+    ]
+
+
+def video_rows(stages: Sequence[Stage], places: Mapping[str, int], limit: int) -> list[FilmRow]:
+    """The first `limit` starts that were filmed, in order of task and seed and never of outcome, arms side by side."""
+    films: dict[tuple[str, int], dict[str, Film]] = {}
+    paths: dict[tuple[str, int], dict[str, Path]] = {}
+    done: dict[tuple[str, str, int], bool] = {}
+    for stage in stages:
+        arm = arm_name(stage)
+        done |= {(arm, str(row["task"]), int(row["seed"])): bool(row["success_once"]) for row in stage.episodes}
+        for name, path in stage.videos.items():
+            if match := VIDEO_NAME.fullmatch(name):
+                paths.setdefault((match["task"], int(match["seed"])), {})[arm] = path
+    for start in sorted(paths)[:limit]:
+        arms = sorted(paths[start], key=lambda arm: places.get(arm, len(places)))
+        films[start] = {arm: Film(arm, done.get((arm, *start)), data_uri(paths[start][arm])) for arm in arms}
+    return [FilmRow(*start, list(cells.values())) for start, cells in films.items()]
+
+
+def qualities(stages: Sequence[Stage], margin: float) -> list[Quality]:
+    """Code use and probes of every stage that measured them."""
+    return [_quality(stage, margin) for stage in stages if stage.quality]
+
+
+def curve_groups(stages: Sequence[Stage], places: Mapping[str, int]) -> list[CurveGroup]:
+    """Learning curves: trainings of one kind that log the same metrics share panels, so that arms can be compared."""
+    groups: dict[tuple[str, ...], list[Stage]] = {}
+    for stage in stages:
+        if names := metric_names(stage.curves):
+            groups.setdefault((str(stage.fact.get("record")), *names), []).append(stage)
+    return [_curve_group(names, members, places) for (_, *names), members in groups.items()]
+
+
+def data_uri(path: Path) -> str:
+    """A file's bytes as a data: address, so that the page needs nothing beside it."""
+    kinds = {".mp4": "video/mp4", ".png": "image/png"}
+    return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _made(stage: Stage) -> str:
+    """What came of a stage, in words: records and count, and for a training its size and speed."""
+    if not stage.finished:
+        return "unfinished"
+    fact = stage.fact
+    if "parameters" not in fact:
+        return f"{fact['count']:,} × {fact['record']}"
+    rates = [value for _, value in stage.curves.get("speed/samples_per_s", [])]
+    speed = f", {median(rates):.0f} samples/s" if rates else ""
+    return f"{fact['record']}, {fact['parameters'] / 1e6:.2f} M parameters, {fact['count']:,} steps{speed}"
+
+
+def _quality(stage: Stage, margin: float) -> Quality:
+    found: dict[str, Any] = stage.quality or {}
+    scores: dict[str, float] = found.get("probe") or {}
+    ordered = sorted(scores, key=lambda name: (not name.startswith("codes"), list({**PROBES, **scores}).index(name)))
+    bars = [
+        (PROBES.get(name, name.replace("_", " ")), float(scores[name]), name.startswith("codes")) for name in ordered
+    ]
+    told, sentence = _told(bars, margin)
+    images = [(name, data_uri(path)) for name, path in stage.images.items()]
+    numbers = float(found["perplexity"]), int(found["codes_used"]), int(found["num_codes"])
+    return Quality(stage.name, *numbers, told, sentence, Markup(probe_svg(bars)) if bars else None, images)
+
+
+def _told(bars: Sequence[tuple[str, float, bool]], margin: float) -> tuple[bool | None, str]:
+    codes = max((score for _, score, reads_codes in bars if reads_codes), default=None)
+    others = max(((score, label) for label, score, reads_codes in bars if not reads_codes), default=None)
+    if codes is None or others is None:
+        return (
+            None,
+            "True motion was not measured here, so code use alone is shown; it does not say what the codes mean.",
+        )
+    numbers = f"best probe of the codes R² {codes:.2f}, best without them {others[0]:.2f} ({others[1]})"
+    if codes > others[0] + margin:
+        return True, f"The codes tell of motion: {numbers}."
+    return False, f"The codes do not tell of motion, however many are in use: {numbers}."
+
+
+def _curve_group(names: Sequence[str], members: Sequence[Stage], places: Mapping[str, int]) -> CurveGroup:
+    colours = _colours([stage.name for stage in members], places)
+    curves: dict[str, Curves] = {stage.name: stage.curves for stage in members}
+    panels = [(name.replace("_", " "), Markup(curve_svg(name, curves, colours))) for name in names]
+    return CurveGroup(list(colours.items()), panels)
+
+
+def _colours(names: Sequence[str], places: Mapping[str, int]) -> dict[str, int]:
+    """An arm's colour for the stage that carries its name ("action_lapa"), the next free ones for the others."""
+    own = {name: place for name in names for arm, place in places.items() if re.search(rf"(^|[_/-]){arm}$", name)}
+    free = iter(place for place in range(len(names) + len(own)) if place not in own.values())
+    return {name: own[name] if name in own else next(free) for name in names}

@@ -1,0 +1,111 @@
+"""Curves and probe scores in → SVG text that takes its colours from the page, so one drawing serves light and dark."""
+
+import re
+from collections.abc import Mapping, Sequence
+from io import StringIO
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lapa.report_gather import Curves
+
+# Colours no plot would choose by itself; after drawing, each becomes the page's CSS variable of that name.
+INK, FAINT, GRID = "#010203", "#010204", "#010205"
+SERIES = ("#010211", "#010212", "#010213", "#010214", "#010215", "#010216")
+BASELINE = "#010221"
+CSS = {INK: "ink", FAINT: "faint", GRID: "rule", BASELINE: "baseline"} | {
+    colour: f"series-{index}" for index, colour in enumerate(SERIES, start=1)
+}
+MAX_POINTS = 300  # a line; more than a panel has pixels to show
+
+STYLE = {
+    "svg.fonttype": "none",  # text stays text: the page's font, and it can be read aloud
+    "svg.hashsalt": "report",  # the same numbers give the same bytes
+    "axes.edgecolor": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "font.size": 9,
+}
+
+
+def metric_names(curves: Curves) -> list[str]:
+    """Names to draw, loss first: "train/loss" and "val/loss" are one metric, drawn in one panel."""
+    names = {name.split("/", 1)[1] for name in curves if name.startswith(("train/", "val/"))}
+    return sorted(names, key=lambda name: (name != "loss", name))
+
+
+def curve_svg(metric: str, stages: Mapping[str, Curves], colours: Mapping[str, int]) -> str:
+    """One panel: a metric of several trainings over steps; training thin, validation bold.
+
+    `stages` is name → curves; `colours` is name → place in the page's series (0-based).
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(3.5, 2.1)
+        for name, curves in stages.items():
+            colour = SERIES[colours[name] % len(SERIES)]
+            _line(axes, curves.get(f"train/{metric}", []), colour, linewidth=0.9, alpha=0.45)
+            held_out = curves.get(f"val/{metric}", [])
+            _line(axes, held_out, colour, linewidth=2.0, marker="o" if len(held_out) < 30 else None, markersize=3.2)
+        axes.margins(x=0.02)
+        axes.locator_params(axis="both", nbins=4)
+        axes.xaxis.set_major_formatter(lambda step, _: f"{step / 1000:g}k" if step >= 1000 else f"{step:g}")
+        return to_svg(figure)
+
+
+def probe_svg(bars: Sequence[tuple[str, float, bool]]) -> str:
+    """Horizontal bars of R²; each bar is (label, R², whether it reads the codes). Baselines are grey.
+
+    A negative R² (worse than guessing the mean) is drawn to at most -0.1, its number stays true.
+    """
+    with matplotlib.rc_context(STYLE | {"axes.grid.axis": "x"}):
+        figure, axes = _figure(6.2, 0.36 * len(bars) + 0.45)
+        scores = [max(score, -0.1) for _, score, _ in bars]
+        colours = [SERIES[0] if reads_codes else BASELINE for _, _, reads_codes in bars]
+        axes.barh(range(len(bars)), scores, color=colours, height=0.62)
+        for row, (_, score, _) in enumerate(bars):
+            axes.text(max(scores[row], 0) + 0.012, row, f"{score:.2f}", va="center", fontsize=9)
+        axes.set_yticks(range(len(bars)), [label for label, _, _ in bars], fontsize=9, color=INK)
+        axes.set_xlim(min(0.0, *scores) * 1.05, max(1.0, *scores) * 1.05)
+        axes.axvline(0, color=FAINT, linewidth=0.8)
+        axes.invert_yaxis()
+        axes.spines["bottom"].set_visible(False)
+        return to_svg(figure)
+
+
+def to_svg(figure: Figure) -> str:
+    """The figure as an <svg> element for a page: no prolog, no metadata, the page's own colours and width."""
+    text = StringIO()
+    figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = re.sub(r"<metadata>.*?</metadata>", "", text.getvalue(), flags=re.DOTALL)
+    svg = re.sub(r'(<svg [^>]*?)width="[^"]*" ?', r"\1", svg[svg.index("<svg") :], count=1)
+    svg = re.sub(r'(<svg [^>]*?)height="[^"]*" ?', r"\1", svg, count=1)
+    for colour, variable in CSS.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    return svg
+
+
+def _figure(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _line(axes: Axes, points: Sequence[tuple[int, float]], colour: str, **style: object) -> None:
+    """Draw at most MAX_POINTS points of a line, evenly chosen, the last one always."""
+    stride = -(-len(points) // MAX_POINTS) or 1
+    chosen = [*points[:-1:stride], *points[-1:]]
+    if chosen:
+        axes.plot(*zip(*chosen, strict=True), color=colour, **style)  # type: ignore[arg-type]

@@ -1,0 +1,51 @@
+"""A folder of task files in, checked `TaskSpec`s out, in the order of their file names; and back."""
+
+from pathlib import Path
+
+import yaml
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from lapa.files import write_json
+from sim_finetune.spec import TaskSpec, read_spec
+
+SUFFIXES = (".json", ".yaml", ".yml")
+TASKS = "tasks"  # where `propose` puts what it accepted
+
+
+def save_task(folder: Path, spec: TaskSpec) -> Path:
+    """Write `folder/<hash>.json` atomically and return its path."""
+    path = Path(folder) / f"{spec.hash}.json"
+    write_json(path, spec.model_dump(mode="json"))
+    return path
+
+
+def load_task(path: Path) -> TaskSpec:
+    """One spec from a JSON or YAML file; ValueError names the file and the field at fault."""
+    path = Path(path)
+    try:
+        return read_spec(yaml.safe_load(path.read_text()))  # JSON is YAML
+    except (ValueError, yaml.YAMLError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def load_library(folder: Path) -> list[TaskSpec]:
+    """The tasks that `propose` accepted into `folder`, or a plain folder of hand-written task files."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"no folder of tasks {folder}")
+    home = folder / TASKS if (folder / TASKS).is_dir() else folder
+    paths = sorted(path for path in home.iterdir() if path.suffix in SUFFIXES)
+    if not paths:
+        raise ValueError(f"no tasks ({', '.join('*' + suffix for suffix in SUFFIXES)}) in {home}")
+    return [load_task(path) for path in paths]
+
+
+def manifest_folder(folder: Path) -> Path | None:
+    """The folder when a door made it, to be hashed as an input; None for hand-written tasks."""
+    return folder if (folder / "manifest.json").is_file() else None
+
+
+def with_tasks(cfg: DictConfig, specs: list[TaskSpec]) -> DictConfig:
+    """`cfg` with the tasks' identities in it, so that another task is another result, wherever it came from."""
+    with open_dict(cfg):
+        return OmegaConf.merge(cfg, {"task_hashes": [spec.hash for spec in specs]})  # type: ignore[return-value]

@@ -1,0 +1,1 @@
+"""Proposers: anything with `proposals() -> Iterator[str]`, task texts that the ladder has yet to believe."""

@@ -69,8 +69,8 @@ def _add_room(scene: mujoco.MjSpec) -> None:
     """A neutral table whose top is z = 0, a floor behind it, one lamp without shadows, and the cameras."""
     world, plane = scene.worldbody, mujoco.mjtGeom.mjGEOM_PLANE
     look = {"contype": 0, "conaffinity": 0}
-    world.add_geom(name="table", type=plane, size=[*TABLE_M, 0.1], rgba=[0.72, 0.70, 0.67, 1], friction=[0.8, 0.01, 0.0002])
-    world.add_geom(name="floor", type=plane, size=[4, 4, 0.1], pos=[0, 0, -0.4], rgba=[0.40, 0.41, 0.43, 1], **look)
+    world.add_geom(name="table", type=plane, size=[*TABLE_M, 0.1], rgba=[0.56, 0.53, 0.50, 1], friction=[0.8, 0.01, 0.0002])
+    world.add_geom(name="floor", type=plane, size=[4, 4, 0.1], pos=[0, 0, -0.4], rgba=[0.30, 0.31, 0.33, 1], **look)
     world.add_light(name="lamp", pos=[0.5, 0.5, 2.0], dir=[-0.25, -0.25, -1.0], castshadow=False, diffuse=[0.5] * 3, specular=[0.1] * 3)
     for name, (pos, target, fovy) in CAMERAS.items():
         world.add_camera(name=name, pos=pos, quat=look_at(np.array(pos), np.array(target)), fovy=fovy)

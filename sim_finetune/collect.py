@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from rich import print as rich_print
 
 from lapa.executor import run_all
+from lapa.files import value_hash
 from lapa.shards import ShardIndex, shard_paths, write_shard
 from lapa.stage import open_stage
 from lapa.video import encode_mp4
@@ -167,6 +168,10 @@ class Watch:
         """Every clip there is to watch, all tasks in turn."""
         seeds = range(self.seed_base, self.seed_base + self.videos_per_task)
         return [(task, seed) for seed in seeds for task in range(len(self.specs))]
+
+    def contents(self) -> str:
+        """A hash of the tasks shown: other tasks make another result, wherever they lie."""
+        return value_hash([spec.hash for spec in self.specs])
 
     def watch(self, item: tuple[int, int]) -> tuple[np.ndarray, str, np.ndarray]:
         """(frames UInt8 [t, h, w, 3] at control_hz, what is done in words, tool position Float32 [t, 3] in m).

@@ -18,7 +18,7 @@ from video_data.filters import Filters, judge
 from video_data.header import UnusableVideo
 from video_data.outcome import Outcome, merge, print_outcome, write_lists
 
-PLACES = ("videos", "tasks")  # settings that say where inputs lie: folders may move, what lies in them counts
+PLACES = ("videos", "tasks")  # settings that say where inputs lie: folders may move, `source.contents()` counts
 
 
 class Job(NamedTuple):
@@ -39,7 +39,7 @@ def main(cfg: DictConfig) -> None:
     """`lapa build`: read `cfg.source`, write clips of `cfg.fps` and `cfg.image_px` to `cfg.out`."""
     source = instantiate(cfg.source, _convert_="all")
     items = source.items()
-    with open_stage(_without_places(cfg, source.contents()), inputs={"videos": None, "tasks": cfg.tasks}) as stage:
+    with open_stage(_without_places(cfg, source.contents()), inputs=dict.fromkeys(PLACES)) as stage:
         if stage.done:
             return
         work = partial(build_shard, source=source, filters=Filters(**cfg.filters), out=stage.out)

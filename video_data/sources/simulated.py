@@ -12,9 +12,9 @@ from video_data.resample import even_cuts
 
 
 class SimulatedSource:
-    """Clips of `episodes`, an object that Hydra builds: `items()`, `watch(item) -> (frames uint8 [t, h, w, 3], text,
-    motion float32 [t, m])`, which raises ValueError when an episode cannot be shown. The body's motion rides along as
-    the array "motion", for measuring only.
+    """Clips of `episodes`, an object that Hydra builds: `items()`, `contents() -> str` (a hash of what is shown) and
+    `watch(item) -> (frames uint8 [t, h, w, 3], text, motion float32 [t, m])`, which raises ValueError when an episode
+    cannot be shown. The body's motion rides along as the array "motion", for measuring only.
     """
 
     def __init__(self, *, episodes: Any, embodiment: str, fps: float, max_clip_s: float):
@@ -28,8 +28,8 @@ class SimulatedSource:
         return items
 
     def contents(self) -> str:
-        """Nothing but the settings and the library decides what comes out."""
-        return ""
+        """A hash of the tasks: they and the settings decide everything that comes out."""
+        return self.episodes.contents()
 
     def read(self, item: Any) -> Iterator[Clip]:
         """The clips of one episode; UnusableVideo when the episode cannot be shown."""

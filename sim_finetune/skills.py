@@ -13,8 +13,9 @@ TRAVEL_M = 0.11  # height of the tool over the table when it moves across other 
 FAST, SLOW = 0.30, 0.12  # tool speeds [m/s]
 WIDE_M, NARROW_M = 0.075, 0.04  # clear width between the fingers: around a block; as a broad pusher
 CLOSE_ENOUGH_M = 0.008
-GRIP_STEPS, RELEASE_STEPS = 4, 3
-HOVER_M = 0.08  # of the tool over a block's middle before it goes down, and after it came up
+GRIP_STEPS, RELEASE_STEPS = 3, 2
+HOVER_M = 0.07  # of the tool over a block's middle before it goes down, and after it came up
+RETREAT_M = 0.09  # of the tool over where it let go
 PUSH_HEIGHT_M = 0.022
 FINGER_M = 0.010  # half thickness of a finger, from the tool site to what it pushes
 HANDLE_GAP_M = 0.05  # fits between bar and drawer front on one side
@@ -219,9 +220,9 @@ def _carry(world: World, goal: OnTop) -> Skill:
 
     yield from move(world, lambda: at(0.04), arrived(0.015))
     yield from move(world, lambda: at(0.002), arrived(0.006))
-    down = Goal(world.tool(), yaw, WIDE_M, SLOW)
+    down = Goal(world.tool(), yaw, WIDE_M, FAST)
     yield from wait(RELEASE_STEPS, down)
-    yield from move(world, lambda: down._replace(tool_m=up(down.tool_m, 0.08)), near(world, 0.015))
+    yield from move(world, lambda: down._replace(tool_m=up(down.tool_m, RETREAT_M)), near(world, 0.02))
 
 
 def open_drawer(world: World) -> Skill:

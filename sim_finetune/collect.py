@@ -17,7 +17,7 @@ from lapa.shards import ShardIndex, shard_paths, write_shard
 from lapa.stage import open_stage
 from lapa.video import encode_mp4
 from sim_finetune.embodiment import load_embodiment
-from sim_finetune.episode import Episode, Jolts, Studio, film, kept_env, play
+from sim_finetune.episode import Episode, Jolts, Studio, film, kept_env, play, seed_block
 from sim_finetune.library import load_library, manifest_folder, with_tasks
 from sim_finetune.spec import TaskSpec
 
@@ -35,7 +35,7 @@ class Plan(NamedTuple):
     specs: list[TaskSpec]
     studio: Studio
     jolts: Jolts
-    seed_base: int
+    seeds: range
     tries: int
 
 
@@ -50,7 +50,7 @@ def solve(spec: TaskSpec, plan: Plan, demo: int) -> tuple[Episode | None, int]:
     """The first of the demonstration's own seeds that the expert solves, and how many failed before; None when all do."""
     env = kept_env(spec, plan.studio)
     for failed in range(plan.tries):
-        episode = play(env, plan.jolts, seed=plan.seed_base + demo * plan.tries + failed)
+        episode = play(env, plan.jolts, seed=plan.seeds[demo * plan.tries + failed])
         if episode.solved:
             return episode, failed
     return None, plan.tries
@@ -125,7 +125,8 @@ def body_facts(studio: Studio) -> dict[str, Any]:
 def main(cfg: DictConfig) -> None:
     """`lapa collect tasks=DIR embodiment=NAME out=DIR`: demonstrations that the expert completed, and only those."""
     folder, specs = Path(cfg.tasks), load_library(Path(cfg.tasks))
-    plan = Plan(specs, Studio.of(cfg), Jolts(**cfg.jolts), cfg.seed_base, cfg.tries)
+    seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.demos_per_task * cfg.tries)
+    plan = Plan(specs, Studio.of(cfg), Jolts(**cfg.jolts), seeds, cfg.tries)
     with open_stage(with_tasks(cfg, specs), inputs={"tasks": manifest_folder(folder)}) as stage:
         if stage.done:
             return

@@ -12,6 +12,7 @@ from sim_finetune.env import TaskEnv
 from sim_finetune.expert import Expert, solver_for
 from sim_finetune.spec import TaskSpec
 
+SEEDS_A_REPLICATE, REPLICATES = 50_000, 20  # together the 1 000 000 seeds of one purpose
 ENVS_KEPT = 32  # environments a process keeps; they share one GL context
 
 
@@ -59,6 +60,17 @@ class Episode(NamedTuple):
     def solved(self) -> bool:
         """Whether it ended in success (held for the spec's hold_s)."""
         return bool(self.success[-1])
+
+
+def seed_block(base: int, *, replicate: int, count: int) -> range:
+    """`count` episode seeds from `base` (one purpose: videos 0…, demonstrations 1 000 000…, validation, test).
+
+    Another replicate is another stretch. ValueError when it would run into another replicate or purpose.
+    """
+    if not (0 <= replicate < REPLICATES and count <= SEEDS_A_REPLICATE):
+        raise ValueError(f"seed={replicate} must be in 0…{REPLICATES - 1} and {count} episodes at most {SEEDS_A_REPLICATE} a task")
+    first = base + replicate * SEEDS_A_REPLICATE
+    return range(first, first + count)
 
 
 def make_env(spec: TaskSpec, studio: Studio) -> TaskEnv:

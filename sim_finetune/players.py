@@ -1,0 +1,87 @@
+"""Who acts in a rollout: a learnt policy on what it sees, or the expert, random actions, standing still for comparison."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from lapa.records import ActionChunk, Observation
+from sim_finetune.env import TaskEnv
+from sim_finetune.expert import Expert
+
+
+class Player(Protocol):
+    """Gives a chunk for each of several running environments at once. hash: says who it is in a result."""
+
+    hash: str
+
+    def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
+        """What to do next in each environment."""
+
+
+def observe(env: TaskEnv) -> Observation:
+    """What a policy may know: the pictures now (uint8, channels first), the words, the joints."""
+    pictures = {camera: torch.from_numpy(env.draw(camera)) for camera in env.cameras}
+    images = {camera: rearrange(picture, "h w c -> c h w").contiguous() for camera, picture in pictures.items()}
+    return Observation(images, env.task_description, torch.from_numpy(env.state()))
+
+
+class Learnt:
+    """A policy with `act_batch(list[Observation]) -> list[ActionChunk]`, `hash` and `embodiment`."""
+
+    def __init__(self, *, policy: Any):
+        self.policy, self.hash = policy, policy.hash
+
+    def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
+        """One forward pass for all; ValueError when the policy was trained for another body."""
+        for env in envs:
+            if env.embodiment.name != self.policy.embodiment:
+                raise ValueError(f"the policy moves {self.policy.embodiment!r}; this environment has {env.embodiment.name!r}")
+        return self.policy.act_batch([observe(env) for env in envs])
+
+
+class Oracle:
+    """The scripted expert: what the body could do."""
+
+    hash = "expert"
+
+    def __init__(self) -> None:
+        self._experts: WeakKeyDictionary[TaskEnv, Expert] = WeakKeyDictionary()
+
+    def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
+        """One step each; an environment that is new here starts its plan."""
+        for env in envs:
+            if env not in self._experts:
+                self._experts[env] = Expert(env, noise=0.0, rng=np.random.default_rng(0))
+        return [_chunk(self._experts[env].act()) for env in envs]
+
+
+class Random:
+    """Uniform joint targets: what success costs nothing."""
+
+    hash = "random"
+
+    def __init__(self, *, seed: int):
+        self._rng = np.random.default_rng(seed)
+
+    def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
+        """One step each, within the joints' limits."""
+        boxes = [env.action_space for env in envs]
+        return [_chunk(self._rng.uniform(box.low, box.high)) for box in boxes]  # type: ignore[attr-defined]
+
+
+class Still:
+    """Stays where it is: catches tasks that solve themselves."""
+
+    hash = "still"
+
+    def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
+        """The targets that the joints follow already."""
+        return [_chunk(env.target()) for env in envs]
+
+
+def _chunk(action: np.ndarray) -> ActionChunk:
+    return ActionChunk(torch.from_numpy(np.asarray(action, np.float32))[None])

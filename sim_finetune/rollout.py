@@ -1,0 +1,206 @@
+"""A player and tasks in; a row an episode (success once, at the end, held), a summary and a few videos out; paired seeds."""
+
+import hashlib
+import json
+import os
+from collections.abc import Generator, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from lapa.executor import run_all
+from lapa.files import atomic_path, write_json
+from lapa.records import ActionChunk
+from lapa.stage import open_stage
+from lapa.stats import wilson
+from lapa.video import encode_mp4
+from sim_finetune.env import TaskEnv
+from sim_finetune.episode import Studio, make_env, seed_block
+from sim_finetune.library import load_library, manifest_folder, with_tasks
+from sim_finetune.players import Player
+from sim_finetune.render import Camera
+from sim_finetune.spec import TaskSpec
+
+PARTS = "resume"  # rows of finished parts; not a result, so not hashed
+MEASURES = ("success_once", "success_at_end", "success_held")
+Row = dict[str, Any]
+
+
+class Part(NamedTuple):
+    """Episodes that run side by side: (task number, seed) pairs; `path` gets their rows, whole or not at all."""
+
+    path: Path
+    episodes: list[tuple[int, int]]
+
+
+class Plan(NamedTuple):
+    """Everything a worker needs to play any part. player: Hydra's recipe for it, as yaml."""
+
+    specs: list[TaskSpec]
+    studio: Studio
+    player: str
+    execute_steps: int  # of a chunk, before the player is asked again
+    film_before: int  # episodes with a smaller seed are filmed
+    video_px: int
+
+
+class Played(NamedTuple):
+    """How an episode went, and its physics at each step, to draw from."""
+
+    row: Row
+    physics: list[np.ndarray]
+
+
+def task_name(spec: TaskSpec) -> str:
+    """A readable name that no other task of a library has."""
+    return f"{spec.name}_{spec.hash[:6]}"
+
+
+def state_hash(env: TaskEnv) -> str:
+    """Of all that physics depends on: equal in two arms when their episodes started equally."""
+    return hashlib.sha256(env.get_physics().tobytes()).hexdigest()[:16]
+
+
+def play_through(env: TaskEnv, *, seed: int, execute_steps: int) -> Generator[TaskEnv, ActionChunk, Played]:
+    """One episode: yields the environment whenever it needs actions, is sent a chunk, returns how it went."""
+    env.reset(seed=seed)
+    start, holds, physics, ended, held = state_hash(env), [False], [env.get_physics()], False, False
+    while not ended:
+        chunk = yield env
+        for action in chunk.actions[:execute_steps].numpy():
+            _, _, terminated, truncated, info = env.step(action)
+            holds.append(bool(info["goal_holds"]))
+            held = held or bool(info["success"])
+            physics.append(env.get_physics())
+            ended = terminated or truncated
+            if ended:
+                break
+    row = {"seed": seed, "state_hash": start, "steps": len(holds) - 1, "text": env.task_description}
+    return Played(row | {"success_once": any(holds), "success_at_end": holds[-1], "success_held": held}, physics)
+
+
+def play_together(games: Sequence[Generator[TaskEnv, ActionChunk, Played]], player: Player) -> list[Played]:
+    """All episodes side by side, so that the player answers all of them in one pass; results in the order of `games`."""
+    waiting = {number: next(game) for number, game in enumerate(games)}
+    done: dict[int, Played] = {}
+    while waiting:
+        chunks = player.act_envs(list(waiting.values()))
+        for number, chunk in zip(list(waiting), chunks, strict=True):
+            try:
+                waiting[number] = games[number].send(chunk)
+            except StopIteration as end:
+                done[number] = end.value
+                del waiting[number]
+    return [done[number] for number in range(len(games))]
+
+
+@lru_cache(maxsize=1)
+def _player(recipe: str) -> Player:
+    """Built once a process; one policy in memory at a time."""
+    return instantiate(OmegaConf.create(recipe))
+
+
+def play_part(part: Part, *, plan: Plan) -> None:
+    """Play a part and write its rows and videos, unless its rows are there."""
+    if part.path.exists():
+        return
+    player = _player(plan.player)
+    envs = [make_env(plan.specs[task], plan.studio) for task, _ in part.episodes]
+    steps = plan.execute_steps
+    games = [play_through(env, seed=seed, execute_steps=steps) for env, (_, seed) in zip(envs, part.episodes, strict=True)]
+    played = play_together(games, player)
+    rows = []
+    for env, (_, seed), one in zip(envs, part.episodes, played, strict=True):
+        about = {"task": task_name(env.spec), "task_hash": env.spec.hash, "family": env.spec.family}
+        rows.append(about | one.row | {"policy_hash": player.hash})
+        if seed < plan.film_before:
+            write_video(part.path.parents[1] / f"rollout_{about['task']}_{seed}.mp4", env, one, plan)
+    write_rows(part.path, rows)
+
+
+def write_video(path: Path, env: TaskEnv, played: Played, plan: Plan) -> None:
+    """The episode as its first camera saw it, larger than the policy's pictures; a person is to watch it."""
+    camera, frames = Camera(model=env.model, image_px=plan.video_px), []
+    for physics in played.physics:
+        env.set_physics(physics)
+        frames.append(camera.draw(env.data, env.cameras[0]))
+    pictures = rearrange(torch.from_numpy(np.stack(frames)), "t h w c -> t c h w")
+    with atomic_path(path) as partial_path:
+        partial_path.write_bytes(encode_mp4(pictures, fps=env.control_hz))
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """JSON lines, atomically."""
+    with atomic_path(path) as partial_path:
+        partial_path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+
+
+def plan_parts(folder: Path, *, num_tasks: int, seeds: range, batch: int) -> list[Part]:
+    """Every task with every seed, cut into parts that are played side by side."""
+    episodes = [(task, seed) for task in range(num_tasks) for seed in seeds]
+    cuts = range(0, len(episodes), batch)
+    return [Part(folder / f"part-{i:05d}.jsonl", episodes[cut : cut + batch]) for i, cut in enumerate(cuts)]
+
+
+def summarise(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rates with 95 % Wilson intervals, over all episodes and by family."""
+    families = {family: [row for row in rows if row["family"] == family] for family in sorted({r["family"] for r in rows})}
+    return {"all": _rates(rows), "families": {family: _rates(some) for family, some in families.items()}}
+
+
+def _rates(rows: Sequence[Row]) -> dict[str, Any]:
+    rates: dict[str, Any] = {"episodes": len(rows), "mean_steps": float(np.mean([row["steps"] for row in rows]))}
+    for measure in MEASURES:
+        count = sum(row[measure] for row in rows)
+        rates[measure] = {"successes": count, "rate": count / len(rows), "wilson_95": list(wilson(count, len(rows)))}
+    return rates
+
+
+def merge_rows(parts: Sequence[Part], out: Path) -> list[Row]:
+    """Write episodes.jsonl from the finished parts, in their order, and return its rows."""
+    rows = [json.loads(line) for part in parts for line in part.path.read_text().splitlines()]
+    write_rows(out / "episodes.jsonl", rows)
+    return rows
+
+
+def main(cfg: DictConfig) -> None:
+    """`lapa rollout checkpoint=DIR tasks=DIR out=DIR`: every task with the same seeds for whoever plays."""
+    specs, studio = load_library(Path(cfg.tasks)), Studio.of(cfg)
+    seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.episodes_per_task)
+    player = OmegaConf.to_yaml(cfg.policy, resolve=True)
+    plan = Plan(specs, studio, player, cfg.execute_steps, seeds.start + cfg.videos_per_task, cfg.video_px)
+    with open_stage(with_tasks(cfg, specs), inputs=player_inputs(cfg)) as stage:
+        if stage.done:
+            return
+        parts = plan_parts(stage.out / PARTS, num_tasks=len(specs), seeds=seeds, batch=cfg.batch)
+        for _ in run_all(partial(play_part, plan=plan), parts, num_workers=cfg.num_workers, label="episode batches"):
+            pass
+        rows = merge_rows(parts, stage.out)
+        summary = summarise(rows)
+        write_json(stage.out / "summary.json", summary)
+        facts = {"embodiment": studio.embodiment.name, "policy_hash": rows[0]["policy_hash"], "renderer": os.environ.get("MUJOCO_GL", "")}
+        stage.finish(record="Episode", count=len(rows), fps=studio.control_hz, **facts)
+    Console().print(table(summary, str(stage.out)))
+
+
+def player_inputs(cfg: DictConfig) -> dict[str, Path | None]:
+    """What the result depends on by hash: the tasks, and the checkpoint instead of its path."""
+    inputs = {"tasks": manifest_folder(Path(cfg.tasks)), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
+    return inputs | ({"policy": None} if cfg.checkpoint else {})
+
+
+def table(summary: dict[str, Any], title: str) -> Table:
+    """The summary for a terminal: success held, with its interval, by family."""
+    shown = Table("tasks", "episodes", *MEASURES, "steps", title=title)
+    for name, rates in [*summary["families"].items(), ("all", summary["all"])]:
+        cells = [f"{rates[m]['rate']:.0%} [{rates[m]['wilson_95'][0]:.0%}, {rates[m]['wilson_95'][1]:.0%}]" for m in MEASURES]
+        shown.add_row(name, str(rates["episodes"]), *cells, f"{rates['mean_steps']:.1f}")
+    return shown

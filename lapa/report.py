@@ -51,8 +51,9 @@ def show(success: Success, console: Console) -> None:
 
 def success_table(success: Success) -> Table:
     """A line an arm, over all tasks and then family by family, with the paired test against the control."""
-    table = Table(title="success, \\[95 % Wilson interval]; difference in points, paired", box=box.SIMPLE_HEAD)
-    for name in ("tasks", "arm", "success", "", "difference", "McNemar"):
+    title = Text("success, [95 % Wilson interval]; difference in points, paired", style="italic")
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("tasks", "arm", "success", "", "difference", "McNemar p"):
         table.add_column(name, justify="left" if name in ("tasks", "arm") else "right", no_wrap=True)
     groups = [success.overall, *success.families] if success.overall else []
     for group in groups:
@@ -65,13 +66,15 @@ def _add_group(table: Table, group: Group) -> None:
     for number, row in enumerate(group.rows):
         low, high = row.interval
         rate = f"{percent(row.rate)} [{100 * low:.0f}, {100 * high:.0f}]"
-        cells = [row.arm, rate, f"{row.successes}/{row.episodes}", *_test(group.against(row.arm))]
-        cells = [Text("" if number else group.name), *(Text(cell) for cell in cells)]
-        table.add_row(*cells, end_section=number == len(group.rows) - 1)
+        first = "" if number else group.name
+        cells = [first, row.arm, rate, f"{row.successes}/{row.episodes}", *_test(group.against(row.arm))]
+        # Text: names come from files, and rich would read [brackets] in a plain str as style
+        table.add_row(*map(Text, cells), end_section=number == len(group.rows) - 1)
 
 
 def _test(comparison: Comparison | None) -> tuple[str, str]:
     if comparison is None:
         return "", ""
     low, high = (points(bound) for bound in comparison.interval)
-    return f"{points(comparison.difference)} [{low}, {high}]", p_text(comparison.p_value)
+    p_value = p_text(comparison.p_value).replace("\u00a0", "").removeprefix("p").removeprefix("=")
+    return f"{points(comparison.difference)} [{low}, {high}]", p_value

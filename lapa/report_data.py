@@ -67,17 +67,13 @@ def _counts(fact: Mapping[str, Any]) -> Iterator[Count]:
 
 
 def _rungs(stage: Stage) -> list[Rung]:
-    rows = stage.funnel
-    try:
-        entered = max(1, int(rows[0]["entered"]))
-        return [
-            Rung(str(row["rung"]), int(row["entered"]), int(row["passed"]), int(row["passed"]) / entered)
-            for row in rows
-        ]
-    except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(
-            f"{stage.folder / 'funnel.json'}: wants a list of rung, entered, passed; got {rows!r}"
-        ) from error
+    """{rung: proposals that reached it, …, "accepted": proposals left} → entered and passed of each rung."""
+    reached = stage.funnel
+    if not isinstance(reached, Mapping) or not all(_whole(n) for n in reached.values()):
+        raise ValueError(f"{stage.folder / 'funnel.json'}: wants {{rung: proposals that reached it}}; got {reached!r}")
+    pairs = zip(reached.items(), list(reached.values())[1:], strict=False)
+    total = max(1, *reached.values())
+    return [Rung(_words(name), entered, passed, passed / total) for (name, entered), passed in pairs]
 
 
 def _whole(value: Any) -> bool:

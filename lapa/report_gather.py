@@ -1,15 +1,14 @@
 """A recipe's folder in → one `Stage` record a sub-folder: what it wrote, read once and never changed."""
 
-import csv
 import json
 from collections.abc import Iterator, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lapa.metrics import LOGS, read_metrics
 from lapa.stage import FINGERPRINT, LOG, MANIFEST, TIMING, manifest_hash
 
-CURVES = "logs/metrics.csv"  # where the training door's logger writes
 Curves = dict[str, list[tuple[int, float]]]  # metric name → (step, value), steps ascending and unique
 
 
@@ -42,7 +41,7 @@ class Stage(NamedTuple):
 
 
 def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
-    """Read every stage in the given folders, each a recipe's folder or one stage's; what was read comes before its reader.
+    """Read every stage in the given folders, each a recipe's folder or one stage's; sources before their readers.
 
     `skip` is the report's own folder, which may lie among them.
 
@@ -50,9 +49,7 @@ def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
     not what its name says (naming file and line).
     """
     if not runs:
-        raise ValueError(
-            "runs is empty; name a recipe's folder or stage folders: lapa report runs=[outputs/demo] out=…"
-        )
+        raise ValueError("runs is empty; name recipes' or stages' folders: lapa report runs=[outputs/demo] out=…")
     stages: dict[str, Stage] = {}
     for name, folder in (found for run in runs for found in stage_folders(Path(run))):
         if folder.resolve() == skip.resolve():
@@ -92,7 +89,7 @@ def read_stage(name: str, folder: Path) -> Stage:
         sources=[],
         timing=_json(folder / TIMING),
         log=_rows(folder / LOG, whole=whole),
-        curves=read_curves(folder / CURVES),
+        curves=read_curves(folder),
         quality=_json(folder / "quality.json"),
         funnel=_json(folder / "funnel.json"),
         summary=_json(folder / "summary.json"),
@@ -102,17 +99,12 @@ def read_stage(name: str, folder: Path) -> Stage:
     )
 
 
-def read_curves(path: Path) -> Curves:
-    """Lightning's CSV log → a curve a metric. A step that was logged twice (before and after a kill) counts once, last."""
-    curves: dict[str, dict[int, float]] = {}
-    if not path.exists():
-        return {}
-    with open(path, newline="") as file:
-        for row in csv.DictReader(file):
-            for name in row.keys() - {"step", "epoch", None}:
-                if row[name] and row["step"]:  # empty: this metric was not logged at this step
-                    curves.setdefault(name, {})[int(float(row["step"]))] = _number(row[name], path, name)
-    return {name: sorted(points.items()) for name, points in sorted(curves.items())}
+def read_curves(folder: Path) -> Curves:
+    """A training's curves. Raises ValueError naming the folder when a log is not a table of numbers."""
+    try:
+        return {name: list(curve.items()) for name, curve in sorted(read_metrics(folder).items())}
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"{folder / LOGS}: metrics.csv is not a table of numbers by step ({error})") from error
 
 
 def _is_stage(folder: Path) -> bool:
@@ -150,10 +142,3 @@ def _rows(path: Path, *, whole: bool) -> list[dict[str, Any]]:
             if whole or number < len(lines):
                 raise ValueError(f"{path}, line {number} is not JSON ({error}); run its door again") from error
     return rows
-
-
-def _number(text: str, path: Path, name: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise ValueError(f"{path}: {name} holds {text!r}, not a number") from error

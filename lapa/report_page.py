@@ -1,15 +1,14 @@
-"""Stages and the success comparison in → one self-contained HTML page: no file beside it, no network, light and dark."""
+"""Stages and the success comparison in → one self-contained HTML page: no other file, no network, light and dark."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from lapa.report_gather import Stage
 from lapa.report_data import data_counts, funnels
+from lapa.report_gather import Stage
 from lapa.report_parts import arm_places, curve_groups, qualities, video_rows, work_rows
 from lapa.report_success import Success, p_text, percent
-
 
 CAPTIONS = {
     "strips": "Before, after, and what the decoder makes of before and the code.",
@@ -22,29 +21,27 @@ def render(
 ) -> str:
     """The page as HTML text.
 
-    `measure` is what decided a success; `max_videos` rows of rollout videos are embedded; codes must beat the best baseline's R² by `probe_margin` before the
-    page says that they tell of motion. The same stages give the same bytes: nothing on the page reads a clock.
+    `measure` is what decided a success; `max_videos` rows of rollout videos are embedded; codes must beat the best
+    baseline's R² by `probe_margin` before the page says that they tell of motion. The same stages give the same
+    bytes: nothing on the page reads a clock.
     """
     places = arm_places(stages, success)
-    return (
-        environment()
-        .get_template("report.html.j2")
-        .render(
-            title=title,
-            measure=measure,
-            captions=CAPTIONS,
-            total_s=sum(float(stage.timing["seconds"]) for stage in stages if stage.timing),
-            success=success,
-            places=places,
-            work=work_rows(stages),
-            videos=video_rows(stages, places, max_videos),
-            qualities=qualities(stages, probe_margin),
-            curve_groups=curve_groups(stages, places),
-            counts=data_counts(stages),
-            funnels=funnels(stages),
-            machines=sorted({str(stage.timing["machine"]) for stage in stages if stage.timing}),
-            versions=_versions(stages),
-        )
+    template = environment().get_template("report.html.j2")
+    return template.render(
+        title=title,
+        measure=measure,
+        captions=CAPTIONS,
+        total_s=sum(float(stage.timing["seconds"]) for stage in stages if stage.timing),
+        success=success,
+        places=places,
+        work=work_rows(stages),
+        videos=video_rows(stages, places, max_videos),
+        qualities=qualities(stages, probe_margin),
+        curve_groups=curve_groups(stages, places),
+        counts=data_counts(stages),
+        funnels=funnels(stages),
+        machines=sorted({str(stage.timing["machine"]) for stage in stages if stage.timing}),
+        versions=_versions(stages),
     )
 
 

@@ -138,10 +138,9 @@ def _made(stage: Stage) -> str:
 def _quality(stage: Stage, margin: float) -> Quality:
     found: dict[str, Any] = stage.quality or {}
     scores: dict[str, float] = found.get("probe") or {}
-    ordered = sorted(scores, key=lambda name: (not name.startswith("codes"), list({**PROBES, **scores}).index(name)))
-    bars = [
-        (PROBES.get(name, name.replace("_", " ")), float(scores[name]), name.startswith("codes")) for name in ordered
-    ]
+    order = list({**PROBES, **scores})
+    names = sorted(scores, key=lambda name: (not name.startswith("codes"), order.index(name)))
+    bars = [(PROBES.get(name, name.replace("_", " ")), float(scores[name]), name.startswith("codes")) for name in names]
     told, sentence = _told(bars, margin)
     images = [(name, data_uri(path)) for name, path in stage.images.items()]
     numbers = float(found["perplexity"]), int(found["codes_used"]), int(found["num_codes"])
@@ -154,7 +153,7 @@ def _told(bars: Sequence[tuple[str, float, bool]], margin: float) -> tuple[bool 
     if codes is None or others is None:
         return (
             None,
-            "True motion was not measured here, so code use alone is shown; it does not say what the codes mean.",
+            "No true motion to probe here: code use alone does not say what the codes mean.",
         )
     numbers = f"best probe of the codes R² {codes:.2f}, best without them {others[0]:.2f} ({others[1]})"
     if codes > others[0] + margin:

@@ -75,7 +75,7 @@ def compare(stages: Sequence[Stage], *, arm: str, control: str, measure: str, al
         group(family, {name: _of_family(rows, family) for name, rows in arms.items()}, control=control, measure=measure)
         for family in families
     ]
-    verdict, headline = sentence(overall, arm=arm, alpha=alpha)
+    verdict, headline = sentence(overall, arm=arm, control=control, alpha=alpha)
     cautions = [*_unfinished(stages), *_cautions(stages, arms, overall, min_pairs=min_pairs)]
     return Success(verdict, headline, overall, groups, cautions)
 
@@ -92,12 +92,10 @@ def by_start(stage: Stage) -> Episodes:
     rows: Episodes = {}
     for row in stage.episodes:
         if missing := [name for name in needed if name not in row]:
-            raise ValueError(
-                f"{stage.folder / 'episodes.jsonl'}: a row lacks {', '.join(missing)}; it has {sorted(row)}"
-            )
+            raise ValueError(f"{stage.folder}/episodes.jsonl: a row lacks {', '.join(missing)}; it has {sorted(row)}")
         start = (str(row["task"]), int(row["seed"]))
         if start in rows:
-            raise ValueError(f"{stage.folder / 'episodes.jsonl'}: task {start[0]}, seed {start[1]} is there twice")
+            raise ValueError(f"{stage.folder}/episodes.jsonl: task {start[0]}, seed {start[1]} is there twice")
         rows[start] = row
     return rows
 
@@ -110,12 +108,13 @@ def group(name: str, arms: dict[str, Episodes], *, control: str, measure: str) -
     return Group(name, rows, found)
 
 
-def sentence(overall: Group, *, arm: str, alpha: float) -> tuple[str, str]:
+def sentence(overall: Group, *, arm: str, control: str, alpha: float) -> tuple[str, str]:
     """The verdict (helps, hurts, open or none) and the report's first sentence."""
     found = overall.against(arm)
     if found is None:
         each = ", ".join(f"{row.arm} {percent(row.rate)} of {row.episodes}" for row in overall.rows)
-        return "none", f"Nothing to compare: {each}."
+        absent = [name for name in (arm, control) if name not in {row.arm for row in overall.rows}]
+        return "none", f"Nothing to compare, no {' and no '.join(absent) or 'common start'}: {each}."
     shown = found.p_value < alpha
     verdict = "open" if not shown else "helps" if found.difference > 0 else "hurts"
     words = {"helps": "Watching helps", "hurts": "Watching hurts", "open": "No difference shown"}[verdict]
@@ -139,9 +138,7 @@ def _row(arm: str, episodes: Episodes, measure: str) -> ArmRow:
     rows = list(episodes.values())
     share = {name: sum(bool(row[name]) for row in rows) / len(rows) for name in MEASURES}
     successes = sum(bool(row[measure]) for row in rows)
-    steps = (
-        sum(float(row["steps"]) for row in rows) / len(rows) if all("steps" in row for row in rows) else float("nan")
-    )
+    steps = sum(float(row.get("steps", "nan")) for row in rows) / len(rows)
     others = {name: rate for name, rate in share.items() if name != measure}
     return ArmRow(arm, successes, len(rows), share[measure], wilson(successes, len(rows)), others, steps)
 
@@ -183,9 +180,7 @@ def _cautions(stages: Sequence[Stage], arms: dict[str, Episodes], overall: Group
         if _policies(ours) & _policies(theirs):
             found.append(f"{pair} ran the same policy: the comparison says nothing about how it was trained.")
     if overall.comparisons:
-        found.append(
-            "One training per arm: the intervals cover the choice of seeds at evaluation, not the luck of a training run."
-        )
+        found.append("One training per arm: intervals cover the evaluation's seeds, not the luck of a training run.")
     return found
 
 

@@ -91,7 +91,7 @@ def _phi(table: PairedTable) -> float:
     """Correlation of the two arms' outcomes, shrunk by Newcombe's continuity correction when positive."""
     both, first, second, neither = table
     margins = (both + first) * (second + neither) * (both + second) * (first + neither)
-    excess = both * neither - first * second
+    excess = float(both * neither - first * second)
     if excess > 0:
-        excess = max(excess - table.pairs / 2, 0)
+        excess = max(excess - table.pairs / 2, 0.0)
     return excess / sqrt(margins) if margins else 0.0

@@ -61,9 +61,9 @@ def train(folder: Path, seconds: float, sources: list[str], rng: Any, *, record:
             held_out = {"step": step, "epoch": 0, "val/loss": value * 1.12}
             accuracy = {"val/perplexity": 6.2 - 5 * np.exp(-step / 120)} if ratio else {"val/accuracy": 0.8 - value / 2}
             rows.append(held_out | accuracy)
-    (folder / "logs").mkdir(parents=True)
+    (folder / "logs" / "0").mkdir(parents=True)
     names = list(dict.fromkeys(name for row in rows for name in row))
-    with open(folder / "logs" / "metrics.csv", "w", newline="") as file:
+    with open(folder / "logs" / "0" / "metrics.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
@@ -87,13 +87,10 @@ def label(folder: Path, rng: Any) -> None:
 def propose(folder: Path) -> None:
     """A library with the funnel of its ladder."""
     folder.mkdir(parents=True)
-    passed = [40, 40, 38, 38, 35, 34, 33, 29, 24]
-    checks = ("size", "schema", "names", "compiles", "settles", "visible", "not solved at start", "reachable", "expert")
-    entered = [40, *passed[:-1]]
-    rows = zip(checks, entered, passed, strict=True)
-    write(
-        folder / "funnel.json", [{"rung": f"R{i} {c}", "entered": e, "passed": p} for i, (c, e, p) in enumerate(rows)]
-    )
+    rungs = ("text", "schema", "names", "compiles", "settles", "visible", "not_solved", "reachable", "oracle")
+    reached = [40, 40, 40, 38, 38, 35, 34, 33, 29]
+    funnel = {f"R{number}_{name}": count for number, (name, count) in enumerate(zip(rungs, reached, strict=True))}
+    write(folder / "funnel.json", funnel | {"accepted": 24})
     stage(folder, 88.0, record="TaskSpec", count=24)
 
 

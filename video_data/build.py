@@ -91,8 +91,7 @@ def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[d
         for clip in source.read(item):
             verdict = judge(clip, filters)
             if verdict.reason:
-                share = round(verdict.moving_share, 5)
-                dropped.append({"clip": clip.key, "reason": verdict.reason, "moving_share": share})
+                dropped.append({"clip": clip.key, **verdict._asdict()})
             else:
                 samples.append(to_sample(clip))
                 bodies.append(clip.embodiment)
@@ -112,7 +111,9 @@ def _finish(stage: Stage, cfg: DictConfig, rows: list[Timed], *, seconds: float)
     counts |= {"quarantined": len(outcome.quarantined)}
     stage.log(stage="build", clips=outcome.clips, **counts, **rates)
     if outcome.clips == 0:
-        raise ValueError(f"no clip of {outcome.videos} videos was kept: see dropped.jsonl, quarantine.jsonl in {stage.out}")
+        raise ValueError(
+            f"none of {outcome.videos} videos gave a clip: see {stage.out}/dropped.jsonl, quarantine.jsonl"
+        )
     stage.finish(
         record="Clip",
         count=outcome.clips,

@@ -69,12 +69,13 @@ def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps:
 
 def _pictures(shows: Iterator[Show], times_s: np.ndarray, wanted: np.ndarray, cutting: Cutting) -> Iterator[Picture]:
     """The small picture of each wanted frame; wanted numbers rise, and one that is repeated is converted once."""
-    position, fit, picture = -1, FITS[cutting.fit], np.zeros(0, dtype=np.uint8)
+    reached, picture = -1, np.zeros(0, dtype=np.uint8)
     for number in wanted:
-        if number > position:
-            for position in range(position + 1, number + 1):
-                show = _next_frame(shows, times_s, position)
-            picture = fit(show(), cutting.image_px)
+        if number > reached:
+            while reached < number:  # one at a time: several decoded 4K frames would fill the memory
+                reached += 1
+                show = _next_frame(shows, times_s, reached)
+            picture = FITS[cutting.fit](show(), cutting.image_px)
         yield picture
 
 

@@ -21,16 +21,16 @@ class Verdict(NamedTuple):
     """Why a clip is dropped (None: it is kept), and what was measured."""
 
     reason: str | None
-    moving_share: float
+    moving_share: float | None  # None: not measured
 
 
 def judge(clip: Clip, filters: Filters) -> Verdict:
     """Whether `clip` is worth training on."""
     gap = max(1, round(filters.gap_s * clip.fps))
     if len(clip.frames) < filters.min_clip_s * clip.fps or len(clip.frames) <= gap:
-        return Verdict("too short", 0.0)
+        return Verdict("too short", None)
     share = moving_share(clip.frames, gap=gap, pixel_change=filters.pixel_change)
-    return Verdict("no motion" if share < filters.min_moving_share else None, share)
+    return Verdict("no motion" if share < filters.min_moving_share else None, round(share, 5))
 
 
 def moving_share(frames: UInt8[Tensor, "t 3 h w"], *, gap: int, pixel_change: int) -> float:

@@ -37,7 +37,7 @@ def read_header(path: Path) -> Header:
 
 
 def _duration_s(stream: Any) -> float:
-    if stream.duration is not None and stream.time_base is not None:
+    if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     clock = stream.metadata.get("DURATION", "").split(":")
     return sum(unit * float(part) for unit, part in zip(CLOCK, clock, strict=True)) if len(clock) == 3 else 0.0
@@ -50,4 +50,4 @@ def av_frames(path: Path, *, decode: bool) -> Iterator[tuple[float, Any]]:
         stream.codec_context.thread_count = 1
         for part in container.decode(stream) if decode else container.demux(stream):
             if part.pts is not None:
-                yield float(part.pts * part.time_base), part
+                yield float(part.pts * (part.time_base or 0)), part

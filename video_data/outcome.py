@@ -1,4 +1,4 @@
-"""What became of each video: counts and reasons a shard, merged for the manifest, the two .jsonl files and the table."""
+"""What became of each video: counts and reasons, merged from shards; for the manifest, two lists and the table."""
 
 import json
 from collections import Counter

@@ -1,4 +1,6 @@
-"""Which frames to take, and their size: time stamps and a frame rate in, frame numbers out; any picture in, square out."""
+"""Time stamps and a frame rate in, the numbers of the frames to take out; any picture in, a small square out."""
+
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -23,10 +25,10 @@ def nearest_frames(times_s: Float[np.ndarray, "n"], fps: float) -> Int[np.ndarra
 
 
 def even_cuts(count: int, longest: int) -> list[tuple[int, int]]:
-    """Cut `count` frames into the fewest pieces of at most `longest`, all as long as each other (±1): no stub is lost."""
+    """Cut `count` frames into the fewest pieces of at most `longest`, equally long (±1): no stub is lost."""
     pieces = -(-count // longest)
     edges = [count * i // pieces for i in range(pieces + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def crop(picture: Picture, image_px: int) -> Picture:

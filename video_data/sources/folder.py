@@ -1,10 +1,11 @@
-"""A folder of video files in (any depth), clips with words out; what cannot be used is named, never skipped in silence."""
+"""A folder of video files in (any depth), clips with words out; what cannot be used is named, not skipped in silence."""
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from einops import rearrange
 
@@ -13,6 +14,7 @@ from video_data.clip import Clip, clip_key
 from video_data.decode import Cutting, Piece
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
+from video_data.resample import FITS
 from video_data.sources.states import States, read_states
 from video_data.sources.words import read_manifest_rows, words_of
 
@@ -38,6 +40,8 @@ class FolderSource:
     def __init__(self, *, folder: str | None, extensions: list[str], cutting: Cutting, state: bool, timeout_s: float):
         if folder is None:
             raise ValueError("source=folder needs videos=FOLDER (source=simulated needs none)")
+        if cutting.fit not in FITS:
+            raise ValueError(f"no source.cutting.fit={cutting.fit!r}; there are {', '.join(FITS)}")
         self.folder, self.extensions, self.cutting = Path(folder).expanduser(), extensions, cutting
         self.state, self.timeout_s = state, timeout_s
 
@@ -90,7 +94,7 @@ class FolderSource:
         return read_states(beside) if self.state and beside.is_file() else None
 
     def _at(self, states: States, piece: Piece) -> Any:
-        return states.at(piece.start_s + torch.arange(len(piece.frames)).numpy() / self.cutting.fps)
+        return states.at(piece.start_s + np.arange(len(piece.frames)) / self.cutting.fps)
 
 
 def _quick_hash(path: Path) -> str:

@@ -37,15 +37,16 @@ class SimulatedSource:
             pictures, text, motion = self.episodes.watch(item)
         except ValueError as error:
             raise UnusableVideo(str(error)) from error
+        name = f"simulated/{item}"
         frames = rearrange(torch.from_numpy(pictures), "t h w c -> t c h w").contiguous()
         cuts = even_cuts(len(frames), max(2, round(self.max_clip_s * self.fps)))
         for number, (start, end) in enumerate(cuts):
             yield Clip(
-                key=clip_key(str(item), number),
+                key=clip_key(name, number),
                 frames=frames[start:end],
                 fps=self.fps,
                 text=text,
-                source=str(item),
+                source=name,
                 embodiment=self.embodiment,
                 start_s=start / self.fps,
                 arrays={"motion": motion[start:end]},

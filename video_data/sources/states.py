@@ -1,4 +1,4 @@
-"""A LeRobot parquet (v2.1 columns) in; the robot's measured state at any instant out, so that probes know true motion."""
+"""A LeRobot parquet (v2.1 columns) in; the robot's measured state at any instant out, for probes of true motion."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -21,7 +21,7 @@ class States(NamedTuple):
     def at(self, instants_s: Float[np.ndarray, "t"]) -> Float32[np.ndarray, "t s"]:
         """The state at each instant, linear between rows; UnusableVideo where the table does not reach."""
         if instants_s[-1] > self.times_s[-1] + SLACK_S:
-            raise UnusableVideo(f"has states for {self.times_s[-1]:.1f} s, and is {instants_s[-1]:.1f} s long or longer")
+            raise UnusableVideo(f"lasts {instants_s[-1]:.1f} s or more; its states end at {self.times_s[-1]:.1f} s")
         columns = [np.interp(instants_s, self.times_s, column) for column in self.values.T]
         return np.stack(columns, axis=1).astype(np.float32)
 

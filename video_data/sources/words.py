@@ -17,7 +17,7 @@ class Words(NamedTuple):
 
 
 def read_manifest_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """The rows of `folder/manifest.jsonl` by their "path", {} without one; ValueError names a line that is no such row."""
+    """Rows of `folder/manifest.jsonl` by their "path", {} without the file; ValueError names a line that is none."""
     path = folder / MANIFEST
     rows: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], start=1):

@@ -176,8 +176,9 @@ def pick_and_place(world: World) -> Skill:
         if not _held(world, goal.object):
             continue
         yield from _carry(world, goal)
+        rest = Goal(world.tool(), _grasp_yaw(world, goal.object), WIDE_M, SLOW)
         while world.solved():
-            yield Goal(up(world.tool(), 0.02), _grasp_yaw(world, goal.object), WIDE_M, SLOW)
+            yield rest
 
 
 def _grasp_yaw(world: World, name: str) -> float:

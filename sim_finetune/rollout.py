@@ -71,8 +71,9 @@ def state_hash(env: TaskEnv) -> str:
 
 def play_through(env: TaskEnv, *, seed: int, execute_steps: int) -> Generator[TaskEnv, ActionChunk, Played]:
     """One episode: yields the environment whenever it needs actions, is sent a chunk, returns how it went."""
-    env.reset(seed=seed)
-    start, holds, physics, ended, held = state_hash(env), [False], [env.get_physics()], False, False
+    _, info = env.reset(seed=seed)
+    start, holds, physics = state_hash(env), [bool(info["goal_holds"])], [env.get_physics()]
+    ended = held = False
     while not ended:
         chunk = yield env
         for action in chunk.actions[:execute_steps].numpy():
@@ -119,7 +120,7 @@ def play_part(part: Part, *, plan: Plan) -> None:
     played = play_together(games, player)
     rows = []
     for env, (_, seed), one in zip(envs, part.episodes, played, strict=True):
-        about = {"task": task_name(env.spec), "task_hash": env.spec.hash, "family": env.spec.family}
+        about = {"task": task_name(env.task_spec), "task_hash": env.task_spec.hash, "family": env.task_spec.family}
         rows.append(about | one.row | {"policy_hash": player.hash})
         if seed < plan.film_before:
             write_video(part.path.parents[1] / f"rollout_{about['task']}_{seed}.mp4", env, one, plan)

@@ -1,0 +1,101 @@
+"""Rungs R0–R3, which need no physics: a candidate in, the candidate with what was learnt out; ValueError refuses it."""
+
+import json
+import re
+from string import Formatter
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from sim_finetune.episode import Studio
+from sim_finetune.scene import compile_scene
+from sim_finetune.spec import TaskSpec, read_spec
+
+STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+class Candidate(NamedTuple):
+    """A proposal on its way up. studio: the body, and how its episodes are played; first_seed: of its trial episodes."""
+
+    text: str
+    spec: TaskSpec | None  # from R2 on
+    studio: Studio
+    first_seed: int
+
+    @property
+    def task(self) -> TaskSpec:
+        """The spec, on rungs that have one."""
+        assert self.spec is not None
+        return self.spec
+
+    def seeds(self, count: int) -> range:
+        """The first `count` seeds of its trial episodes."""
+        return range(self.first_seed, self.first_seed + count)
+
+
+def text(candidate: Candidate, *, max_bytes: int, max_depth: int) -> Candidate:
+    """R0: short, flat JSON without duplicate keys, before anything else looks at it."""
+    size = len(candidate.text.encode("utf-8"))  # lone surrogates raise UnicodeEncodeError, a ValueError
+    if size > max_bytes:
+        raise ValueError(f"{size} bytes; at most {max_bytes} are read")
+    if (depth := _brackets(candidate.text)) > max_depth:
+        raise ValueError(f"nested {depth} deep; at most {max_depth}")
+    value = json.loads(candidate.text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+    if not isinstance(value, dict):
+        raise ValueError(f"a task is a JSON object, not a {type(value).__name__}")
+    return candidate
+
+
+def _brackets(source: str) -> int:
+    """Deepest nesting, counted on the text because a parser would recurse."""
+    depth = deepest = 0
+    for letter in STRING.sub("", source):
+        depth += (letter in "[{") - (letter in "]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"keys given twice: {twice}")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number a task may hold")
+
+
+def schema(candidate: Candidate) -> Candidate:
+    """R1: fields, types and ranges. Faults of names across fields (found on the whole task) are left to R2."""
+    try:
+        TaskSpec.model_validate_json(candidate.text)
+    except ValidationError as error:
+        if any(fault["loc"] for fault in error.errors()):
+            read_spec(candidate.text)  # raises with the one-line message
+    return candidate
+
+
+def names(candidate: Candidate) -> Candidate:
+    """R2: every name binds to an object of a fitting kind; each instruction names all goal objects, unmistakably."""
+    spec = read_spec(candidate.text)
+    goal = {thing.name: thing.words for thing in spec.goal_objects()}
+    for template in spec.instructions:
+        said = {field for _, field, _, _ in Formatter().parse(template)}
+        if missing := sorted(set(goal) - said):
+            raise ValueError(f"instruction {template!r} does not mention {missing}")
+    words = [thing.words for thing in spec.objects]
+    if unclear := sorted({word for word in goal.values() if words.count(word) > 1}):
+        raise ValueError(f"the words {unclear} fit more than one object")
+    return candidate._replace(spec=spec)
+
+
+def compiles(candidate: Candidate, *, max_bodies: int, max_geoms: int, max_dofs: int) -> Candidate:
+    """R3: MuJoCo compiles the scene with this body, within caps on what was added to it."""
+    model = compile_scene(candidate.task, candidate.studio.embodiment)
+    sizes = {"bodies": (model.nbody, max_bodies), "geoms": (model.ngeom, max_geoms), "dofs": (model.nv, max_dofs)}
+    over = [f"{count} {name} (at most {most})" for name, (count, most) in sizes.items() if count > most]
+    if over:
+        raise ValueError("too large: " + ", ".join(over))
+    return candidate

@@ -1,4 +1,4 @@
-"""Task specs → MuJoCo scenes → demonstrations and rollouts. Rendering needs no display: EGL unless MUJOCO_GL says otherwise."""
+"""Task specs → MuJoCo scenes → demonstrations and rollouts, drawn by EGL unless MUJOCO_GL says otherwise."""
 
 import os
 

@@ -7,7 +7,7 @@ import mujoco
 import numpy as np
 from jaxtyping import Float
 
-from sim_finetune.embodiment import PREFIX, Embodiment
+from sim_finetune.embodiment import Embodiment
 
 SEGMENTS = 5  # set points a control period: 50 Hz at 10 Hz control
 IK_ROUNDS = 6
@@ -28,7 +28,7 @@ class Wiring(NamedTuple):
 
 
 def wire(model: mujoco.MjModel, embodiment: Embodiment, *, prefix: str) -> Wiring:
-    """Find the embodiment's joints and actuators (`prefix` + name) in a model; KeyError of MuJoCo when one is missing."""
+    """Find the embodiment's joints and actuators (`prefix` + name) in a model; KeyError names a missing one."""
     joints = [model.joint(prefix + name) for name in embodiment.joint_names]
     fingers = [model.joint(prefix + name) for name in embodiment.gripper.joint_names]
     return Wiring(
@@ -47,7 +47,7 @@ def limits(wiring: Wiring) -> tuple[Float[np.ndarray, "d"], Float[np.ndarray, "d
 
 
 def read_state(data: mujoco.MjData, wiring: Wiring, embodiment: Embodiment) -> Float[np.ndarray, "d"]:
-    """Where the joints are [rad or m], and the fingers' mean opening (0 shut, 1 open; a held object keeps it between)."""
+    """Where the joints are [rad or m], and the fingers' mean opening (0 shut, 1 open, between around an object)."""
     closed, wide = np.array(embodiment.gripper.closed), np.array(embodiment.gripper.open)
     opening = np.mean((data.qpos[wiring.finger_qpos] - closed) / (wide - closed))
     return np.append(data.qpos[wiring.qpos], opening)
@@ -72,20 +72,35 @@ def check_action(action: np.ndarray, embodiment: Embodiment) -> Float[np.ndarray
     if values.shape != (len(names),):
         raise ValueError(f"{embodiment.name} takes {len(names)} numbers {names}, got shape {values.shape}")
     if not np.isfinite(values).all():
-        raise ValueError(f"action of {names[int(np.argmin(np.isfinite(values)))]!r} is {values[~np.isfinite(values)][0]}")
+        at_fault = int(np.argmin(np.isfinite(values)))
+        raise ValueError(f"action for {names[at_fault]!r} is {values[at_fault]}; it must be finite")
     return values
 
 
+def check_period(model: mujoco.MjModel, control_hz: float) -> None:
+    """ValueError when a control period is not a whole number of set points, each a whole number of physics steps."""
+    per_second = 1 / model.opt.timestep / SEGMENTS
+    steps = per_second / control_hz
+    if control_hz <= 0 or abs(steps - round(steps)) > 1e-6 or round(steps) < 1:
+        raise ValueError(f"control_hz must divide {per_second:g} (physics at {model.opt.timestep} s), got {control_hz}")
+
+
 def drive(
-    model: mujoco.MjModel, data: mujoco.MjData, wiring: Wiring, embodiment: Embodiment, action: Float[np.ndarray, "d"], period_s: float
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    wiring: Wiring,
+    embodiment: Embodiment,
+    action: Float[np.ndarray, "d"],
+    period_s: float,
 ) -> None:
     """Run physics for one control period while the set points move evenly to the action.
 
-    The action is cut to the joints' limits, and to as far as max_speed allows in the period: what a robot's own controller does.
+    The action is cut to the joints' limits, and to as far as max_speed allows: what a robot's own controller does.
     """
     start, reach = data.ctrl[wiring.ctrl].copy(), np.array(embodiment.max_speed) * period_s
     goal = start + np.clip(np.clip(action[:-1], wiring.low, wiring.high) - start, -reach, reach)
-    finger_start, finger_goal = data.ctrl[wiring.finger_ctrl].copy(), embodiment.fingers(float(np.clip(action[-1], 0, 1)))
+    finger_start = data.ctrl[wiring.finger_ctrl].copy()
+    finger_goal = embodiment.fingers(float(np.clip(action[-1], 0, 1)))
     substeps = round(period_s / model.opt.timestep / SEGMENTS)
     for segment in range(1, SEGMENTS + 1):
         share = segment / SEGMENTS
@@ -102,9 +117,7 @@ class ToolSolver:
         self._model = embodiment.spec().compile()
         self._wiring = wire(self._model, embodiment, prefix="")
         self._configuration = mink.Configuration(self._model)
-        self._tool = mink.FrameTask(
-            embodiment.tool_site, "site", position_cost=POSITION_COST, orientation_cost=ORIENTATION_COST, lm_damping=1e-3
-        )
+        self._tool = mink.FrameTask(embodiment.tool_site, "site", POSITION_COST, ORIENTATION_COST, lm_damping=1e-3)
         self._posture = mink.PostureTask(self._model, cost=POSTURE_COST)
         self._limits = [mink.ConfigurationLimit(self._model)]
         self._set(np.array(embodiment.home))
@@ -126,8 +139,10 @@ class ToolSolver:
         turn = (pose.rotation() @ self._upright.inverse()).as_matrix()
         return pose.translation() + self._body.base_m, float(np.arctan2(turn[1, 0], turn[0, 0]))
 
-    def solve(self, joints: Float[np.ndarray, "n"], tool_m: Float[np.ndarray, "3"], yaw_rad: float) -> Float[np.ndarray, "n"]:
-        """Joints near `joints` that bring the tool to `tool_m` (workspace frame), pointing as at home but turned by `yaw_rad`.
+    def solve(
+        self, joints: Float[np.ndarray, "n"], tool_m: Float[np.ndarray, "3"], yaw_rad: float
+    ) -> Float[np.ndarray, "n"]:
+        """Joints near `joints` that bring the tool to `tool_m` [workspace frame], as at home but turned by `yaw_rad`.
 
         Out of reach, it is the least-squares nearest pose within the joint limits.
         """

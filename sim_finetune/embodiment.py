@@ -1,4 +1,4 @@
-"""A robot as data; in: the name of a yaml in configs/embodiment; out: an Embodiment record that scene, control and expert read."""
+"""A robot as data; in: the name of a yaml in configs/embodiment; out: an Embodiment that scene and control read."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +33,7 @@ class Gripper(NamedTuple):
 class Embodiment(NamedTuple):
     """A body. Per-joint lists follow joint_names; units are rad for hinges, m for slides.
 
-    An action is the joints' target positions and the gripper's opening; a state is where both are. Their names are equal.
+    An action is the joints' target positions and the gripper's opening; a state is where both are: same names.
     """
 
     name: str
@@ -58,12 +58,6 @@ class Embodiment(NamedTuple):
         """The body's own MJCF, parsed, without prefix and scene."""
         return mujoco.MjSpec.from_file(str(MJCF_DIR / self.mjcf))
 
-    def index(self, name: str) -> int:
-        """Place of a joint (or "gripper") in state and action; ValueError lists them."""
-        if name not in self.action_names:
-            raise ValueError(f"no joint {name!r}; {self.name} has {self.action_names}")
-        return self.action_names.index(name)
-
     def fingers(self, opening: float) -> Float[np.ndarray, "f"]:
         """Finger joint positions of an opening in [0, 1]."""
         closed, wide = np.array(self.gripper.closed), np.array(self.gripper.open)
@@ -77,7 +71,7 @@ def embodiment_names() -> list[str]:
 
 @lru_cache
 def load_embodiment(name: str) -> Embodiment:
-    """The embodiment of configs/embodiment/`name`.yaml, its joints checked against its MJCF; ValueError names what is not there."""
+    """The embodiment of configs/embodiment/`name`.yaml, checked against its MJCF; ValueError lists what there is."""
     if name not in embodiment_names():
         raise ValueError(f"no embodiment {name!r}; there are {embodiment_names()}")
     body = instantiate(OmegaConf.load(configs_dir() / "embodiment" / f"{name}.yaml"), _convert_="all")
@@ -96,5 +90,5 @@ def check_embodiment(body: Embodiment) -> Embodiment:
         raise ValueError(f"no site {body.tool_site!r}; {body.mjcf} has {sites}")
     for field in ("max_speed", "home", "home_noise"):
         if len(getattr(body, field)) != len(body.joint_names):
-            raise ValueError(f"{body.name}: {field} needs {len(body.joint_names)} numbers, one for each of {body.joint_names}")
+            raise ValueError(f"{body.name}: {field} needs one number for each of {body.joint_names}")
     return body

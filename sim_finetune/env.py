@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, Float32, UInt8
 
-from sim_finetune.control import check_action, drive, limits, put_at, read_state, read_target, wire
+from sim_finetune.control import check_action, check_period, drive, limits, put_at, read_state, read_target, wire
 from sim_finetune.embodiment import PREFIX, Embodiment
 from sim_finetune.predicates import SceneView
 from sim_finetune.render import Camera, camera_id
@@ -23,15 +23,14 @@ class TaskEnv(gymnasium.Env):
     """One task for one body.
 
     image_px: side of the pictures; control_hz: actions a second; cameras: names of scene cameras; max_steps: truncation;
-    observe_pixels: False leaves "pixels" out of the observations (`render` still draws on demand), for fast stepping;
+    observe_pixels: False leaves "pixels" out of observations (`draw` still works), for fast stepping;
     terminate_on_success: whether the episode ends when the goal has held for the spec's hold_s.
 
-    Observation {"pixels": {camera: UInt8[h w 3]}, "agent_pos": Float32[d]}; action Float32[d]: joint targets [rad or m] and opening [0, 1].
-    The reward is the goal's progress in [0, 1]. `info` at every step and reset: success (held for hold_s), is_success (the same),
-    goal_holds (now), progress, tool_m.
+    Observation {"pixels": {camera: UInt8[h w 3]}, "agent_pos": Float32[d]};
+    action Float32[d]: joint targets [rad or m] and opening [0, 1].
+    The reward is the goal's progress in [0, 1]. `info` at every step and reset: success (held for hold_s), is_success
+    (the same), goal_holds (now), progress, tool_m.
     """
-
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
 
     def __init__(
         self,
@@ -46,16 +45,18 @@ class TaskEnv(gymnasium.Env):
         terminate_on_success: bool,
         render_mode: str | None = "rgb_array",
     ):
-        self.spec, self.embodiment, self.control_hz, self.cameras = spec, embodiment, control_hz, list(cameras)
+        self.task_spec, self.embodiment = spec, embodiment  # `spec` is gymnasium's own word for its registry
+        self.control_hz, self.cameras = control_hz, list(cameras)
         self.image_px, self.observe_pixels, self.terminate_on_success = image_px, observe_pixels, terminate_on_success
         self.render_mode, self._max_episode_steps = render_mode, max_steps
-        self.metadata = {**type(self).metadata, "render_fps": control_hz}
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": control_hz}
         self.model = compile_scene(spec, embodiment)
         self.data = mujoco.MjData(self.model)
         self.wiring = wire(self.model, embodiment, prefix=PREFIX)
         self.view = SceneView(model=self.model, data=self.data, tool=PREFIX + embodiment.tool_site)
         for camera in self.cameras:
-            camera_id(self.model, camera)
+            camera_id(self.model, camera)  # refuses a camera that is not there, before anything runs
+        check_period(self.model, control_hz)
         self.task, self.task_description = spec.name, spec.instruction(0)
         self._camera: Camera | None = None  # made at the first picture: a GL context must not cross a fork
         self._steps = self._held = 0
@@ -75,30 +76,33 @@ class TaskEnv(gymnasium.Env):
         super().reset(seed=seed)
         rng, body = self.np_random, self.embodiment
         mujoco.mj_resetData(self.model, self.data)
-        place(self.spec, self.model, self.data, rng)
+        place(self.task_spec, self.model, self.data, rng)
         start = np.array(body.home) + rng.uniform(-1, 1, len(body.home)) * body.home_noise
         start = np.append(np.clip(start, self.wiring.low, self.wiring.high), 1.0)
         put_at(self.data, self.wiring, body, start)
         mujoco.mj_step(self.model, self.data, nstep=SETTLE_STEPS)
         mujoco.mj_forward(self.model, self.data)
-        self.task_description = self.spec.instruction(int(rng.integers(len(self.spec.instructions))))
+        self.task_description = self.task_spec.instruction(int(rng.integers(len(self.task_spec.instructions))))
         self._steps = self._held = 0
         return self.observation(), self._info()
 
     def step(self, action: Float32[np.ndarray, "d"]) -> tuple[dict, float, bool, bool, dict]:
-        """One control period. Actions beyond the limits are cut; ValueError for a wrong length or a number that is not finite."""
-        drive(self.model, self.data, self.wiring, self.embodiment, check_action(action, self.embodiment), 1 / self.control_hz)
-        mujoco.mj_forward(self.model, self.data)  # positions of sites and geoms are those before the last substep otherwise
+        """One control period. Actions beyond the limits are cut; ValueError for a wrong length or a NaN."""
+        target = check_action(action, self.embodiment)
+        drive(self.model, self.data, self.wiring, self.embodiment, target, 1 / self.control_hz)
+        mujoco.mj_forward(
+            self.model, self.data
+        )  # positions of sites and geoms are those before the last substep otherwise
         self._steps += 1
         info = self._info()
         done = self.terminate_on_success and info["success"]
         return self.observation(), info["progress"], done, self._steps >= self._max_episode_steps, info
 
     def _info(self) -> dict[str, Any]:
-        holds = self.spec.goal.holds(self.view)
+        holds = self.task_spec.goal.holds(self.view)
         self._held = self._held + 1 if holds else 0
-        success = self._held > round(self.spec.hold_s * self.control_hz)
-        progress = float(np.clip(self.spec.goal.progress(self.view), 0, 1))
+        success = self._held > round(self.task_spec.hold_s * self.control_hz)
+        progress = float(np.clip(self.task_spec.goal.progress(self.view), 0, 1))
         tool = self.view.site(self.view.tool).copy()
         return {"is_success": success, "success": success, "goal_holds": holds, "progress": progress, "tool_m": tool}
 

@@ -1,4 +1,4 @@
-"""A running environment in, actions of a scripted oracle out: skills give tool poses, mink turns them into joint targets."""
+"""A running environment in, actions of a scripted oracle out: skills give tool poses, mink the joint targets."""
 
 import numpy as np
 from jaxtyping import Float, Float32
@@ -35,7 +35,7 @@ class Expert:
     def __init__(self, env: TaskEnv, *, noise: float, rng: np.random.Generator):
         self.env, self._noise, self._rng = env, noise, rng
         self._solver = solver_for(env.embodiment)
-        self._plan = SKILLS[env.spec.family](World(env=env))
+        self._plan = SKILLS[env.task_spec.family](World(env=env))
         self._velocity = np.zeros(3)
 
     def act(self) -> Float32[np.ndarray, "d"]:
@@ -46,7 +46,9 @@ class Expert:
         self._velocity = self._next_velocity(goal, tool)
         period = 1 / self.env.control_hz
         point = tool + self._velocity * period + self._rng.normal(0, self._noise, 3)
-        turn = np.clip(smallest_turn(goal.yaw_rad - yaw, 2 * np.pi), -TURN_SPEED_RAD_S * period, TURN_SPEED_RAD_S * period)
+        turn = np.clip(
+            smallest_turn(goal.yaw_rad - yaw, 2 * np.pi), -TURN_SPEED_RAD_S * period, TURN_SPEED_RAD_S * period
+        )
         joints = self._solver.solve(target[:-1], point, yaw + turn)
         return np.append(joints, self.env.embodiment.gripper.opening(goal.gap_m)).astype(np.float32)
 

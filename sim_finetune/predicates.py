@@ -1,8 +1,8 @@
-"""Goals as data; in: fields of a task spec and a running scene; out: whether the goal holds now, and progress in [0, 1]."""
+"""Goals as data; in: fields of a task spec and a running scene; out: whether it holds now, and progress in [0, 1]."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Annotated, Literal, NamedTuple, Union
+from typing import Annotated, Literal, NamedTuple
 
 import mujoco
 import numpy as np
@@ -60,7 +60,7 @@ class ToolNear(Predicate):
         yield self.object, ()
 
     def distance_m(self, view: SceneView) -> float:
-        goal = view.site(f"{self.object}/top") + [0, 0, self.above_m]
+        goal = view.site(f"{self.object}/top") + np.array([0, 0, self.above_m])
         return float(np.linalg.norm(view.site(view.tool) - goal))
 
     def holds(self, view: SceneView) -> bool:
@@ -100,7 +100,7 @@ class InZone(Predicate):
 
 
 class OnTop(Predicate):
-    """The object rests on the support: its lowest corner at the support's top, centres within `within_m` (horizontal)."""
+    """The object rests on the support: lowest corner at the support's top, centres within `within_m` (horizontal)."""
 
     kind: Literal["on_top"]
     object: str
@@ -179,7 +179,7 @@ class AllOf(Predicate):
 
 
 AnyPredicate = Annotated[
-    Union[ToolNear, InZone, OnTop, Released, JointFraction, AllOf],
+    ToolNear | InZone | OnTop | Released | JointFraction | AllOf,
     Field(discriminator="kind"),
 ]
 AllOf.model_rebuild()

@@ -1,5 +1,6 @@
 """A model, its data and a camera in, an RGB image out; one GL context a process, shared by every environment."""
 
+import importlib
 import os
 from functools import lru_cache
 from typing import Any
@@ -7,31 +8,31 @@ from typing import Any
 import mujoco
 import numpy as np
 from jaxtyping import UInt8
+from OpenGL.error import Error as GLLibraryError
 
 OVERSAMPLE = 2  # drawn this much larger and averaged: a 5-pixel block moves smoothly instead of by whole pixels
 MAX_GEOMS = 500
+BACKENDS = {"egl": "libegl1 with a driver", "osmesa": "libosmesa6", "glfw": "a display"}
 
 
 @lru_cache(maxsize=1)
 def _gl() -> Any:
-    """The process's GL context. ValueError when this machine cannot draw without a display."""
+    """The process's GL context, of the kind that MUJOCO_GL names. ValueError when this machine lacks what it needs."""
+    backend = (os.environ.get("MUJOCO_GL") or "egl").lower()
+    if backend not in BACKENDS:
+        raise ValueError(f"MUJOCO_GL={backend!r} cannot draw pictures; choices: {_choices()}")
     try:
-        from mujoco.gl_context import GLContext
-
-        context = GLContext(1024, 1024)
-    except (ImportError, AttributeError, RuntimeError, OSError) as error:
-        raise ValueError(no_gl_message(error)) from error
-    context.make_current()
+        context = importlib.import_module(f"mujoco.{backend}").GLContext(1, 1)  # we draw into buffers of our own
+        context.make_current()
+    except (ImportError, AttributeError, RuntimeError, OSError, GLLibraryError) as error:
+        raise ValueError(
+            f"MUJOCO_GL={backend}: {BACKENDS[backend]} is missing ({error}); choices: {_choices()}"
+        ) from error
     return context
 
 
-def no_gl_message(error: BaseException) -> str:
-    """What to tell a user whose machine lacks the GL library that MUJOCO_GL asks for."""
-    backend = os.environ.get("MUJOCO_GL", "")
-    return (
-        f"cannot render with MUJOCO_GL={backend!r} ({error}); choices: egl (install libegl1), "
-        "osmesa (install libosmesa6), glfw (needs a display)"
-    )
+def _choices() -> str:
+    return ", ".join(f"{name} (needs {need})" for name, need in BACKENDS.items())
 
 
 class Camera:
@@ -52,6 +53,7 @@ class Camera:
     def draw(self, data: mujoco.MjData, camera: str) -> UInt8[np.ndarray, "h w 3"]:
         """The picture `camera` takes of `data` now."""
         self._view.fixedcamid = camera_id(self._model, camera)
+        _gl().make_current()  # somebody else in this process may draw too
         every = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._view, every, self._scene)
         mujoco.mjr_render(self._rect, self._scene, self._context)

@@ -1,4 +1,4 @@
-"""A running environment in, a stream of tool poses out: one generator a task family, looking at the scene anew each step."""
+"""A running environment in, a stream of tool poses out: a generator a task family, looking at the scene each step."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
@@ -24,7 +24,7 @@ P = TypeVar("P", bound=Predicate)
 
 
 class Goal(NamedTuple):
-    """Where the tool should be. tool_m: workspace frame; yaw_rad: against the home's orientation; gap_m: between the fingers."""
+    """Where the tool should be: workspace frame; yaw against the home's orientation; gap between the fingers."""
 
     tool_m: Float[np.ndarray, "3"]
     yaw_rad: float
@@ -55,15 +55,16 @@ class World(NamedTuple):
 
     def goal(self, kind: type[P]) -> P:
         """The part of the task's goal that is a `kind`; ValueError when it has none."""
-        goal: Any = self.env.spec.goal
+        goal: Any = self.env.task_spec.goal
         parts = goal.parts if isinstance(goal, AllOf) else (goal,)
         for part in parts:
             if isinstance(part, kind):
                 return part
-        raise ValueError(f"{self.env.spec.name}: its goal has no {kind.__name__}, only {[type(part).__name__ for part in parts]}")
+        there = [type(part).__name__ for part in parts]
+        raise ValueError(f"{self.env.task_spec.name}: its goal has no {kind.__name__}, only {there}")
 
     def solved(self) -> bool:
-        return self.env.spec.goal.holds(self.env.view)
+        return self.env.task_spec.goal.holds(self.env.view)
 
 
 def up(point_m: np.ndarray, height_m: float) -> Float[np.ndarray, "3"]:
@@ -77,7 +78,7 @@ def at_height(point_m: np.ndarray, height_m: float) -> Float[np.ndarray, "3"]:
 
 
 def smallest_turn(yaw_rad: float, period_rad: float) -> float:
-    """The same direction modulo `period_rad`, in [−period/2, period/2): jaws and square blocks look alike when turned."""
+    """The same direction modulo `period_rad`, in [−period/2, period/2): jaws and blocks look alike when turned."""
     return (yaw_rad + period_rad / 2) % period_rad - period_rad / 2
 
 
@@ -111,7 +112,7 @@ def reach(world: World) -> Skill:
 
 
 def push_to_zone(world: World) -> Skill:
-    """Go behind the block, lower the fingers, push it along the line to the zone's middle; again from the start when it slips off."""
+    """Behind the block, down, push along the line to the zone's middle; again from the start when it slips off."""
     goal = world.goal(InZone)
     while True:
         yield from move(world, lambda: _behind(world, goal, TRAVEL_M), near(world, 0.02))
@@ -128,7 +129,7 @@ def _line(world: World, goal: InZone) -> tuple[np.ndarray, float, float]:
     away[2] = 0.0
     distance = float(np.linalg.norm(away))
     along = away / max(distance, 1e-9)
-    x, y, _ = world.env.spec.object(goal.object).half_extents_m
+    x, y, _ = world.env.task_spec.object(goal.object).half_extents_m
     turn = np.arctan2(along[1], along[0]) - world.yaw(goal.object)
     return along, distance, float(abs(x * np.cos(turn)) + abs(y * np.sin(turn))) + FINGER_M
 
@@ -169,7 +170,7 @@ def _back_off(world: World, goal: InZone) -> Skill:
 
 
 def pick_and_place(world: World) -> Skill:
-    """Over the block, down, grip, up, over the support, down, let go, up; again from the start when the block was lost."""
+    """Over the block, down, grip, up, over the support, down, let go, up; again from the start when it was lost."""
     goal = world.goal(OnTop)
     while True:
         yield from _grasp(world, goal.object)
@@ -208,7 +209,7 @@ def _held(world: World, name: str) -> bool:
 
 def _carry(world: World, goal: OnTop) -> Skill:
     """The held block above the support, down onto it, open, up. Ends early when it falls."""
-    bottom_m = world.env.spec.object(goal.object).rest_height_m
+    bottom_m = world.env.task_spec.object(goal.object).rest_height_m
     yaw = _grasp_yaw(world, goal.object)
 
     def at(height_m: float) -> Goal:
@@ -249,7 +250,9 @@ def open_drawer(world: World) -> Skill:
 def _pull(world: World, goal: JointFraction) -> Goal:
     """A point before the handle on the drawer's way out; the handle itself once it is fully open."""
     yaw, left = world.yaw(goal.object), 1.0 - goal.fraction(world.env.view)
-    out = np.array([np.sin(yaw), -np.cos(yaw), 0.0]) * min(0.05, left * world.env.spec.object(goal.object).travel_m)
+    out = np.array([np.sin(yaw), -np.cos(yaw), 0.0]) * min(
+        0.05, left * world.env.task_spec.object(goal.object).travel_m
+    )
     return Goal(up(world.site(goal.object, "handle") + out, -0.006), yaw, 0.0, SLOW)
 
 

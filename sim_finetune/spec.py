@@ -1,4 +1,4 @@
-"""A task as data; in: JSON, a mapping or a yaml; out: a frozen TaskSpec whose names all bind, or one line that says what is wrong."""
+"""A task as data; in: JSON or a mapping; out: a frozen TaskSpec whose names all bind, or one line of what is wrong."""
 
 import hashlib
 import json

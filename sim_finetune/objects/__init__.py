@@ -17,13 +17,17 @@ def object_classes() -> list[type[SceneObject]]:
         value
         for module in modules
         for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, SceneObject) and value.__module__ == module.__name__ and value is not SceneObject
+        if isinstance(value, type)
+        and issubclass(value, SceneObject)
+        and value.__module__ == module.__name__
+        and value is not SceneObject
     ]
 
 
 if TYPE_CHECKING:
     AnyObject = Any
 else:
-    AnyObject = Annotated[Union[tuple(object_classes())], Field(discriminator="kind")]
+    # typing.Union because the members are found at run time
+    AnyObject = Annotated[Union[tuple(object_classes())], Field(discriminator="kind")]  # noqa: UP007
 
 __all__ = ["COLOURS", "AnyObject", "SceneObject", "object_classes"]

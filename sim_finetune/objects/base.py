@@ -1,4 +1,4 @@
-"""What every object of a scene has: a name, a colour, a place region; in: fields of a task spec; out: bodies in an MjSpec."""
+"""What every object has: name, colour, region; in: fields of a task spec; out: bodies in an MjSpec."""
 
 from abc import ABC, abstractmethod
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""A drawer unit; in: outer size and travel; out: a fixed cabinet with a sliding drawer and a handle bar to grasp or hook."""
+"""A drawer unit; in: outer size and travel; out: a fixed cabinet with a sliding drawer and a bar to grasp."""
 
 from typing import Literal
 
@@ -67,15 +67,33 @@ class Drawer(SceneObject):
         box, bar = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE
         inner = [x - 3 * WALL_M, y - 2 * WALL_M, z - 3 * WALL_M]
         ghost = {"contype": 0, "conaffinity": 0}  # inside the cabinet: would touch its boards
-        drawer.add_geom(name=f"{self.name}/box", type=box, size=inner, pos=[0, -WALL_M, 0], rgba=self.rgba, mass=0.3, **ghost)
+        drawer.add_geom(
+            name=f"{self.name}/box", type=box, size=inner, pos=[0, -WALL_M, 0], rgba=self.rgba, mass=0.3, **ghost
+        )
         front_y, bar_y = -y - WALL_M, -y - 2 * WALL_M - HANDLE_OFFSET_M
-        drawer.add_geom(name=f"{self.name}/front", type=box, size=[x, WALL_M, z - 0.002], pos=[0, front_y, 0], rgba=self.rgba, mass=0.1)
+        drawer.add_geom(
+            name=f"{self.name}/front",
+            type=box,
+            size=[x, WALL_M, z - 0.002],
+            pos=[0, front_y, 0],
+            rgba=self.rgba,
+            mass=0.1,
+        )
         for side in (-1.0, 1.0):
-            post = {"fromto": [side * 0.04, front_y, height, side * 0.04, bar_y, height], "size": [0.006, 0, 0], "mass": 0.01}
+            post = {
+                "fromto": [side * 0.04, front_y, height, side * 0.04, bar_y, height],
+                "size": [0.006, 0, 0],
+                "mass": 0.01,
+            }
             drawer.add_geom(name=f"{self.name}/post{int(side)}", type=bar, rgba=self.rgba, **post, **ghost)
         fromto = [-0.04, bar_y, height, 0.04, bar_y, height]
         drawer.add_geom(
-            name=f"{self.name}/bar", type=bar, fromto=fromto, size=[HANDLE_RADIUS_M, 0, 0], rgba=self.rgba, mass=0.02,
+            name=f"{self.name}/bar",
+            type=bar,
+            fromto=fromto,
+            size=[HANDLE_RADIUS_M, 0, 0],
+            rgba=self.rgba,
+            mass=0.02,
             friction=[1, 0.01, 0.0002],
         )
         drawer.add_site(name=self.site("handle"), pos=[0, bar_y, height], size=[0.002] * 3, rgba=[0, 0, 0, 0])

@@ -29,6 +29,10 @@ class Stand(SceneObject):
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = scene.worldbody.add_body(name=self.name, mocap=True)
         body.add_geom(
-            name=self.name, type=mujoco.mjtGeom.mjGEOM_BOX, size=self.half_extents_m, rgba=self.rgba, friction=[1, 0.01, 0.0002]
+            name=self.name,
+            type=mujoco.mjtGeom.mjGEOM_BOX,
+            size=self.half_extents_m,
+            rgba=self.rgba,
+            friction=[1, 0.01, 0.0002],
         )
         body.add_site(name=self.site("top"), pos=[0, 0, self.half_extents_m[2]], size=[0.002] * 3, rgba=[0, 0, 0, 0])

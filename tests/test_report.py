@@ -267,26 +267,3 @@ def test_the_door_writes_once_and_again_when_something_changed(run, capsys):
 def test_reporting_needs_no_torch():
     code = "import sys, lapa.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_a_browser_opens_the_page_and_plays_its_videos(page, tmp_path):
-    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if chromium is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} on the PATH")
-    (tmp_path / "page.html").write_text(page.replace("</body>", f"<script>{PLAY_ONE}</script></body>"))
-    flags = [f"--user-data-dir={tmp_path / 'profile'}", *FLAGS, "--virtual-time-budget=8000", "--dump-dom"]
-    command = [chromium, *flags, f"file://{tmp_path / 'page.html'}"]
-    seen = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert 'data-playing="yes"' in seen.stdout, seen.stderr[-2000:]
-    assert "Watching helps" in seen.stdout
-    assert [line for line in seen.stderr.splitlines() if "CONSOLE" in line] == []
-
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-FLAGS = (*FLAGS, "--disable-sync", "--disable-component-update", "--enable-logging=stderr")
-PLAY_ONE = """
-const video = document.querySelector("video");
-video.addEventListener("timeupdate", () => { if (video.currentTime > 0.1) document.body.dataset.playing = "yes"; });
-video.play();
-"""

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -37,7 +38,7 @@ class Timed(NamedTuple):
 
 def main(cfg: DictConfig) -> None:
     """`lapa build`: read `cfg.source`, write clips of `cfg.fps` and `cfg.image_px` to `cfg.out`."""
-    source = instantiate(cfg.source, _convert_="all")
+    source = make_source(cfg)
     items = source.items()
     with open_stage(_without_places(cfg, source.contents()), inputs=dict.fromkeys(PLACES)) as stage:
         if stage.done:
@@ -46,6 +47,17 @@ def main(cfg: DictConfig) -> None:
         started = time.time()
         rows = list(run_all(work, plan(items, cfg.videos_per_shard), num_workers=cfg.num_workers, label="build"))
         _finish(stage, cfg, rows, seconds=time.time() - started)
+
+
+def make_source(cfg: DictConfig) -> Any:
+    """The object that `cfg.source` describes; a ValueError of its own arrives as such, not wrapped in Hydra's."""
+    try:
+        return instantiate(cfg.source, _convert_="all")
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while isinstance(cause, InstantiationException):
+            cause = cause.__cause__
+        raise (cause if isinstance(cause, ValueError) else error) from None
 
 
 def _without_places(cfg: DictConfig, contents: str) -> DictConfig:

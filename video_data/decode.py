@@ -53,14 +53,14 @@ def read_pieces(path: Path, cutting: Cutting) -> Iterator[Piece]:
 def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps: float) -> None:
     """UnusableVideo for a video of one frame, without usable time stamps, cut off, or slower than a video is."""
     count, span_s = len(times_s), float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
+    if count < header.frames * (1 - MISSING_SHARE) - 1:
+        raise UnusableVideo(f"is cut off: holds {count} of {header.frames} frames")
     if count < 2:
         raise UnusableVideo("has one frame: a picture, not a video" if count else "has no frames")
     if not np.isfinite(times_s).all() or (np.diff(times_s) < 0).any() or span_s <= 0:
         raise UnusableVideo("has no usable time stamps; convert it to mp4")
     rate = (count - 1) / span_s
     there_s = span_s + 1 / rate
-    if count < header.frames * (1 - MISSING_SHARE) - 1:
-        raise UnusableVideo(f"is cut off: holds {count} of {header.frames} frames")
     if there_s < header.duration_s * (1 - MISSING_SHARE) - 2 / rate:
         raise UnusableVideo(f"is cut off: holds {there_s:.1f} s of {header.duration_s:.1f} s")
     if rate < min_source_fps:

@@ -1,6 +1,7 @@
 """Decoding in a child process: a file that crashes or hangs the decoder costs that file and nothing else."""
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Iterator
 from functools import lru_cache
@@ -65,9 +66,13 @@ class Decoder:
         self.process = None
 
 
-@lru_cache(maxsize=1)
 def shared_decoder(timeout_s: float) -> Decoder:
-    """This process's decoder, kept from one video to the next."""
+    """This process's decoder, kept from one video to the next (a fork must not talk into its parent's pipe)."""
+    return _decoder_of(os.getpid(), timeout_s)
+
+
+@lru_cache(maxsize=1)
+def _decoder_of(_pid: int, timeout_s: float) -> Decoder:
     return Decoder(timeout_s=timeout_s)
 
 

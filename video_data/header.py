@@ -28,8 +28,10 @@ def read_header(path: Path) -> Header:
     try:
         with av.open(str(path)) as container:
             kinds = sorted({stream.type for stream in container.streams})
-            if not container.streams.video:
-                raise UnusableVideo(f"has no video stream; it holds {', '.join(kinds) or 'nothing'}")
+            if not kinds:
+                raise UnusableVideo("cannot be opened (its index is lost): cut off or damaged")
+            if "video" not in kinds:
+                raise UnusableVideo(f"has no video stream; it holds {', '.join(kinds)}")
             stream = container.streams.video[0]
             return Header(stream.codec_context.codec.canonical_name, stream.frames, _duration_s(stream))
     except av.FFmpegError as error:

@@ -51,7 +51,7 @@ def pair_facts(manifest: dict[str, Any], gap_s: float) -> dict[str, Any]:
     shortest = np.ceil(manifest.get("min_clip_s", np.inf) * manifest["fps"])
     if shortest <= gap:
         raise ValueError(
-            f"gap_s={gap_s:g} needs longer clips than {manifest['min_clip_s']} s: build with a larger filters.min_clip_s"
+            f"gap_s={gap_s:g} needs longer clips than {manifest['min_clip_s']} s: build with larger filters.min_clip_s"
         )
     return {"fps": manifest["fps"], "image_px": manifest["image_px"], "gap_s": gap / manifest["fps"]}
 

@@ -1,4 +1,4 @@
-"""A folder of video files in (any depth), clips with words out; what cannot be used is named, not skipped in silence."""
+"""A folder of video files in (any depth), clips with words out; what is of no use is named, not skipped."""
 
 import hashlib
 from collections.abc import Iterator

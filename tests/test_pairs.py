@@ -1,0 +1,112 @@
+"""video_data.pairs: the gap is in seconds, no pair leaves its clip, and the seed decides every batch."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from raw_videos import steady, write_video
+
+from lapa.config import compose
+from lapa.records import FramePair
+from video_data.build import main
+from video_data.pairs import PairData, PairLoader, gap_frames, take_pairs
+
+GAP_S = 0.5
+
+
+def numbered(length: int, fps: float) -> dict:
+    """A decoded clip whose frame i is filled with i."""
+    frames = torch.arange(length, dtype=torch.uint8)[:, None, None, None].expand(length, 3, 8, 8)
+    return {"__key__": "k", "frames": frames, "json": {"fps": fps, "text": "do it"}}
+
+
+@pytest.mark.parametrize("fps", [4, 10, 30])
+@pytest.mark.parametrize("length_s", [0.75, 3.0])
+def test_pairs_are_a_gap_apart_whatever_the_rate(fps, length_s):
+    clip = numbered(int(length_s * fps), fps)
+    pairs = take_pairs(clip, np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=6)
+    starts = [int(pair.before[0, 0, 0]) for pair in pairs]
+    assert len(pairs) == 6 and starts == sorted(starts) and starts[0] >= 0
+    assert all(int(pair.after[0, 0, 0]) - start == GAP_S * fps for pair, start in zip(pairs, starts, strict=True))
+    assert all(pair.gap_s == GAP_S and pair.text == "do it" for pair in pairs)
+
+
+def test_starts_are_drawn_without_repetition_and_reach_the_last():
+    clip, seen = numbered(12, 10), set()
+    for seed in range(40):
+        pairs = take_pairs(clip, np.random.default_rng(seed), gap_s=GAP_S, pairs_per_clip=4)
+        starts = {int(pair.before[0, 0, 0]) for pair in pairs}
+        assert len(starts) == 4
+        seen |= starts
+    assert seen == set(range(7))
+
+
+def test_a_clip_no_longer_than_the_gap_is_refused_not_clamped():
+    with pytest.raises(ValueError, match="clip k has 5 frames; a gap of 5 does not fit"):
+        take_pairs(numbered(5, 10), np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=1)
+
+
+@pytest.mark.parametrize("gap_s", [0.02, 0.14])
+def test_a_gap_between_frames_is_refused(gap_s):
+    with pytest.raises(ValueError, match=r"choose a multiple of 0\.1"):
+        gap_frames(gap_s, 10)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Twelve clips of 1 s and more."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for number in range(6):
+        write_video(folder / "videos" / f"push_block_{number}.mp4", times_ms=steady(60 + number))
+    out = folder / "clips"
+    small = ["image_px=16", "max_clip_s=1", "num_workers=0"]
+    main(compose("build", [f"videos={folder / 'videos'}", f"out={out}", *small]))
+    return out
+
+
+def loader(folder, **changes) -> PairLoader:
+    settings = {"gap_s": GAP_S, "pairs_per_clip": 4, "split": "all", "val_percent": 0, "batch_size": 8}
+    settings |= {"clips_per_block": 4, "seed": 0, "rank": 0, "world": 1, "start_batch": 0, "num_workers": 0}
+    return PairLoader(folder=folder, **(settings | changes))
+
+
+def batches(folder, count: int, **changes) -> list[FramePair]:
+    return list(itertools.islice(loader(folder, **changes), count))
+
+
+def same(one: FramePair, other: FramePair) -> bool:
+    return one.key == other.key and bool((one.before == other.before).all() and (one.after == other.after).all())
+
+
+def test_batches_are_stacked_pairs_in_which_something_moved(clips):
+    batch = batches(clips, 1)[0]
+    assert batch.before.shape == batch.after.shape == (8, 3, 16, 16) and batch.before.dtype == torch.uint8
+    assert batch.gap_s.tolist() == [GAP_S] * 8 and set(batch.text) == {"push block"}
+    assert (batch.before != batch.after).flatten(1).any(1).all()
+
+
+def test_seed_and_rank_decide_every_batch_and_an_epoch_differs_from_the_next(clips):
+    first = batches(clips, 12)
+    assert all(same(a, b) for a, b in zip(first, batches(clips, 12), strict=True))
+    assert not same(first[0], batches(clips, 1, seed=1)[0])
+    assert not same(first[0], batches(clips, 1, rank=1, world=2)[0])
+    assert not any(same(a, b) for a, b in zip(first[:6], first[6:], strict=True))
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_any_batch_can_be_the_first(clips, num_workers):
+    whole = batches(clips, 6, num_workers=num_workers)
+    rest = batches(clips, 3, num_workers=num_workers, start_batch=3)
+    assert all(same(a, b) for a, b in zip(whole[3:], rest, strict=True))
+
+
+def test_a_gap_longer_than_the_shortest_clip_is_refused_at_once(clips):
+    with pytest.raises(ValueError, match=r"gap_s=1 needs longer clips than 0\.7 s"):
+        loader(clips, gap_s=1.0)
+
+
+def test_the_data_module_tells_the_true_gap(clips):
+    stream = {"batch_size": 8, "clips_per_block": 4, "val_percent": 0, "val_batches": 0, "num_workers": 0, "seed": 0}
+    facts = PairData(folder=clips, gap_s=0.45, pairs_per_clip=4, **stream).facts()
+    assert facts["gap_s"] == 0.4 and facts["fps"] == 10 and facts["image_px"] == 16

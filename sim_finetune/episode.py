@@ -1,4 +1,4 @@
-"""A task, a body and a seed in; one expert episode out, with pushes off its path. Pictures are drawn afterwards, if wanted."""
+"""A task, a body and a seed in; one expert episode out, with pushes off its path. Pictures are drawn afterwards."""
 
 from typing import Any, NamedTuple
 
@@ -68,7 +68,9 @@ def seed_block(base: int, *, replicate: int, count: int) -> range:
     Another replicate is another stretch. ValueError when it would run into another replicate or purpose.
     """
     if not (0 <= replicate < REPLICATES and count <= SEEDS_A_REPLICATE):
-        raise ValueError(f"seed={replicate} must be in 0…{REPLICATES - 1} and {count} episodes at most {SEEDS_A_REPLICATE} a task")
+        raise ValueError(
+            f"seed={replicate} must be in 0…{REPLICATES - 1} and {count} episodes at most {SEEDS_A_REPLICATE} a task"
+        )
     first = base + replicate * SEEDS_A_REPLICATE
     return range(first, first + count)
 
@@ -127,7 +129,9 @@ def pushes(jolts: Jolts, rng: np.random.Generator):
         left = max(left - 1, 0)
 
 
-def shifted(env: TaskEnv, action: Float32[np.ndarray, "d"], push: Float[np.ndarray, "3"] | None) -> Float32[np.ndarray, "d"]:
+def shifted(
+    env: TaskEnv, action: Float32[np.ndarray, "d"], push: Float[np.ndarray, "3"] | None
+) -> Float32[np.ndarray, "d"]:
     """The action whose tool pose is `push` away from that of `action`; gripper unchanged."""
     if push is None:
         return action

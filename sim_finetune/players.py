@@ -1,4 +1,4 @@
-"""Who acts in a rollout: a learnt policy on what it sees, or the expert, random actions, standing still for comparison."""
+"""Running environments in, action chunks out: a learnt policy, or for comparison the expert, random actions, none."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,6 +9,7 @@ import torch
 from einops import rearrange
 
 from lapa.records import ActionChunk, Observation
+from sim_finetune.control import limits
 from sim_finetune.env import TaskEnv
 from sim_finetune.expert import Expert
 
@@ -39,7 +40,9 @@ class Learnt:
         """One forward pass for all; ValueError when the policy was trained for another body."""
         for env in envs:
             if env.embodiment.name != self.policy.embodiment:
-                raise ValueError(f"the policy moves {self.policy.embodiment!r}; this environment has {env.embodiment.name!r}")
+                raise ValueError(
+                    f"the policy moves {self.policy.embodiment!r}; this environment has {env.embodiment.name!r}"
+                )
         return self.policy.act_batch([observe(env) for env in envs])
 
 
@@ -69,8 +72,8 @@ class Random:
 
     def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
         """One step each, within the joints' limits."""
-        boxes = [env.action_space for env in envs]
-        return [_chunk(self._rng.uniform(box.low, box.high)) for box in boxes]  # type: ignore[attr-defined]
+        bounds = [limits(env.wiring) for env in envs]
+        return [_chunk(self._rng.uniform(low, high)) for low, high in bounds]
 
 
 class Still:

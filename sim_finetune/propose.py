@@ -1,4 +1,4 @@
-"""A proposer and a body in; a library of accepted tasks, the unsolved but valid ones, all verdicts and the funnel out."""
+"""A proposer and a body in; accepted tasks, the unsolved but valid ones, all verdicts and the funnel out."""
 
 import json
 from functools import partial
@@ -37,7 +37,7 @@ def judge(proposal: Proposal, *, settings: dict[str, Any], studio: Studio, first
 
 
 def shelve(out: Path, verdicts: list[Verdict]) -> int:
-    """Write tasks/ and unsolved/ (a task proposed twice is kept once) and verdicts.jsonl; returns the number accepted."""
+    """Write tasks/ and unsolved/ (each task once) and verdicts.jsonl; returns the number accepted."""
     for verdict in verdicts:
         if verdict.rung in SHELVES:
             save_task(out / SHELVES[verdict.rung], read_spec(verdict.spec))

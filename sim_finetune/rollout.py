@@ -1,9 +1,8 @@
-"""A player and tasks in; a row an episode (success once, at the end, held), a summary and a few videos out; paired seeds."""
+"""A player and tasks in; a row an episode, a summary and a few videos out; everybody gets the same seeds."""
 
-import hashlib
 import json
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,12 +17,12 @@ from rich.table import Table
 
 from lapa.executor import run_all
 from lapa.files import atomic_path, write_json
-from lapa.records import ActionChunk
 from lapa.stage import open_stage
 from lapa.stats import wilson
 from lapa.video import encode_mp4
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio, make_env, seed_block
+from sim_finetune.games import Played, Row, play_through, play_together
 from sim_finetune.library import load_library, manifest_folder, with_tasks
 from sim_finetune.players import Player
 from sim_finetune.render import Camera
@@ -31,7 +30,6 @@ from sim_finetune.spec import TaskSpec
 
 PARTS = "resume"  # rows of finished parts; not a result, so not hashed
 MEASURES = ("success_once", "success_at_end", "success_held")
-Row = dict[str, Any]
 
 
 class Part(NamedTuple):
@@ -52,55 +50,9 @@ class Plan(NamedTuple):
     video_px: int
 
 
-class Played(NamedTuple):
-    """How an episode went, and its physics at each step, to draw from."""
-
-    row: Row
-    physics: list[np.ndarray]
-
-
 def task_name(spec: TaskSpec) -> str:
     """A readable name that no other task of a library has."""
     return f"{spec.name}_{spec.hash[:6]}"
-
-
-def state_hash(env: TaskEnv) -> str:
-    """Of all that physics depends on: equal in two arms when their episodes started equally."""
-    return hashlib.sha256(env.get_physics().tobytes()).hexdigest()[:16]
-
-
-def play_through(env: TaskEnv, *, seed: int, execute_steps: int) -> Generator[TaskEnv, ActionChunk, Played]:
-    """One episode: yields the environment whenever it needs actions, is sent a chunk, returns how it went."""
-    _, info = env.reset(seed=seed)
-    start, holds, physics = state_hash(env), [bool(info["goal_holds"])], [env.get_physics()]
-    ended = held = False
-    while not ended:
-        chunk = yield env
-        for action in chunk.actions[:execute_steps].numpy():
-            _, _, terminated, truncated, info = env.step(action)
-            holds.append(bool(info["goal_holds"]))
-            held = held or bool(info["success"])
-            physics.append(env.get_physics())
-            ended = terminated or truncated
-            if ended:
-                break
-    row = {"seed": seed, "state_hash": start, "steps": len(holds) - 1, "text": env.task_description}
-    return Played(row | {"success_once": any(holds), "success_at_end": holds[-1], "success_held": held}, physics)
-
-
-def play_together(games: Sequence[Generator[TaskEnv, ActionChunk, Played]], player: Player) -> list[Played]:
-    """All episodes side by side, so that the player answers all of them in one pass; results in the order of `games`."""
-    waiting = {number: next(game) for number, game in enumerate(games)}
-    done: dict[int, Played] = {}
-    while waiting:
-        chunks = player.act_envs(list(waiting.values()))
-        for number, chunk in zip(list(waiting), chunks, strict=True):
-            try:
-                waiting[number] = games[number].send(chunk)
-            except StopIteration as end:
-                done[number] = end.value
-                del waiting[number]
-    return [done[number] for number in range(len(games))]
 
 
 @lru_cache(maxsize=1)
@@ -116,8 +68,8 @@ def play_part(part: Part, *, plan: Plan) -> None:
     player = _player(plan.player)
     envs = [make_env(plan.specs[task], plan.studio) for task, _ in part.episodes]
     steps = plan.execute_steps
-    games = [play_through(env, seed=seed, execute_steps=steps) for env, (_, seed) in zip(envs, part.episodes, strict=True)]
-    played = play_together(games, player)
+    pairs = zip(envs, part.episodes, strict=True)
+    played = play_together([play_through(env, seed=seed, execute_steps=steps) for env, (_, seed) in pairs], player)
     rows = []
     for env, (_, seed), one in zip(envs, part.episodes, played, strict=True):
         about = {"task": task_name(env.task_spec), "task_hash": env.task_spec.hash, "family": env.task_spec.family}
@@ -153,7 +105,9 @@ def plan_parts(folder: Path, *, num_tasks: int, seeds: range, batch: int) -> lis
 
 def summarise(rows: Sequence[Row]) -> dict[str, Any]:
     """Rates with 95 % Wilson intervals, over all episodes and by family."""
-    families = {family: [row for row in rows if row["family"] == family] for family in sorted({r["family"] for r in rows})}
+    families = {
+        family: [row for row in rows if row["family"] == family] for family in sorted({r["family"] for r in rows})
+    }
     return {"all": _rates(rows), "families": {family: _rates(some) for family, some in families.items()}}
 
 
@@ -187,7 +141,11 @@ def main(cfg: DictConfig) -> None:
         rows = merge_rows(parts, stage.out)
         summary = summarise(rows)
         write_json(stage.out / "summary.json", summary)
-        facts = {"embodiment": studio.embodiment.name, "policy_hash": rows[0]["policy_hash"], "renderer": os.environ.get("MUJOCO_GL", "")}
+        facts = {
+            "embodiment": studio.embodiment.name,
+            "policy_hash": rows[0]["policy_hash"],
+            "renderer": os.environ.get("MUJOCO_GL", ""),
+        }
         stage.finish(record="Episode", count=len(rows), fps=studio.control_hz, **facts)
     Console().print(table(summary, str(stage.out)))
 
@@ -202,6 +160,8 @@ def table(summary: dict[str, Any], title: str) -> Table:
     """The summary for a terminal: success held, with its interval, by family."""
     shown = Table("tasks", "episodes", *MEASURES, "steps", title=title)
     for name, rates in [*summary["families"].items(), ("all", summary["all"])]:
-        cells = [f"{rates[m]['rate']:.0%} [{rates[m]['wilson_95'][0]:.0%}, {rates[m]['wilson_95'][1]:.0%}]" for m in MEASURES]
+        cells = [
+            f"{rates[m]['rate']:.0%} [{rates[m]['wilson_95'][0]:.0%}, {rates[m]['wilson_95'][1]:.0%}]" for m in MEASURES
+        ]
         shown.add_row(name, str(rates["episodes"]), *cells, f"{rates['mean_steps']:.1f}")
     return shown

@@ -1,4 +1,4 @@
-"""Rungs R4–R8, which run the scene: a candidate in, the same out; ValueError says what went wrong and with which seed."""
+"""Rungs R4–R8, which run the scene: a candidate in, the same out; ValueError says what went wrong, for which seed."""
 
 import copy
 
@@ -57,7 +57,9 @@ def _check_drift(env: TaskEnv, before: tuple, names: list[str], seed: int, drift
         cosine = (np.trace(turns[body] @ before[1][body].T) - 1) / 2
         turned = float(np.arccos(np.clip(cosine, -1, 1)))
         if moved > drift_m or turned > drift_rad:
-            raise ValueError(f"{name!r} drifts {1e3 * moved:.1f} mm and {np.degrees(turned):.1f}° by itself (seed {seed})")
+            raise ValueError(
+                f"{name!r} drifts {1e3 * moved:.1f} mm and {np.degrees(turned):.1f}° by itself (seed {seed})"
+            )
 
 
 def visible(candidate: Candidate, *, seeds: int, pixel_share: float, seed_share: float) -> Candidate:
@@ -117,7 +119,9 @@ def reachable(
     for seed in candidate.seeds(seeds):
         env.reset(seed=seed)
         sites = {thing.name: _goal_site(env, thing.name) for thing in candidate.task.goal_objects()}
-        failures += [(name, seed) for name, site in sites.items() if not _reaches(env, site, above_m, within_m, touch_m)]
+        failures += [
+            (name, seed) for name, site in sites.items() if not _reaches(env, site, above_m, within_m, touch_m)
+        ]
     missed = {seed for _, seed in failures}
     if len(missed) > (1 - seed_share) * seeds:
         name, seed = failures[0]
@@ -141,7 +145,11 @@ def _reaches(env: TaskEnv, site: Float[np.ndarray, "3"], above_m: float, within_
     put_at(env.data, env.wiring, env.embodiment, state)
     mujoco.mj_forward(env.model, env.data)
     arrived = np.linalg.norm(env.view.site(env.view.tool) - point) <= within_m
-    depths = [-contact.dist for contact in env.data.contact if _is_robot(env, contact.geom[0]) or _is_robot(env, contact.geom[1])]
+    depths = [
+        -contact.dist
+        for contact in env.data.contact
+        if _is_robot(env, contact.geom[0]) or _is_robot(env, contact.geom[1])
+    ]
     env.set_physics(before)
     return bool(arrived) and max(depths, default=0.0) <= touch_m
 

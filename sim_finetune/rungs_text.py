@@ -15,7 +15,7 @@ STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class Candidate(NamedTuple):
-    """A proposal on its way up. studio: the body, and how its episodes are played; first_seed: of its trial episodes."""
+    """A proposal on its way up. studio: the body and how its episodes are played; first_seed: of its trials."""
 
     text: str
     spec: TaskSpec | None  # from R2 on

@@ -37,7 +37,7 @@ def test_targets_exist_and_take_these_arguments(path):
         except ModuleNotFoundError:  # a class method: module.Class.method
             outer, _, cls = module.rpartition(".")
             target = getattr(getattr(importlib.import_module(outer), cls), name)
-        given = {key: None for key in node if not (key.startswith("_") and key.endswith("_"))}
+        given = {key: None for key in node if key != "defaults" and not (key.startswith("_") and key.endswith("_"))}
         bind = inspect.signature(target).bind_partial if node.get("_partial_") else inspect.signature(target).bind
         if not node.get("_args_"):
             bind(**given)

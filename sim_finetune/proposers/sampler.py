@@ -34,9 +34,11 @@ class Sampler:
     ):
         unknown = sorted(set(weights) - set(templates))
         if unknown or not any(weights.values()):
-            raise ValueError(f"weights for {list(weights)} must name templates, one above 0; there are {list(templates)}")
+            raise ValueError(
+                f"weights for {list(weights)} must name templates, one above 0; there are {list(templates)}"
+            )
         self.templates = {name: read_spec(task).model_dump(mode="json") for name, task in templates.items()}
-        self.weights, self.size_scale, self.distractors = dict(weights), tuple(size_scale), tuple(distractors)
+        self.weights, self.size_scale, self.distractors = dict(weights), size_scale, distractors
         self.wordings, self.count, self.seed = wordings, count, seed
 
     def proposals(self) -> Iterator[str]:
@@ -50,7 +52,7 @@ class Sampler:
 
     def _vary(self, task: Task, rng: np.random.Generator) -> Task:
         task["objects"] = self._crowd(task, rng)
-        scale = float(rng.uniform(*self.size_scale))
+        scale = float(rng.uniform(self.size_scale[0], self.size_scale[1]))
         colours = rng.permutation(list(COLOURS))  # all different, so that the words name one object
         for thing, colour in zip(task["objects"], colours, strict=False):
             thing["colour"] = str(colour)

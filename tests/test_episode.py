@@ -1,0 +1,53 @@
+"""An expert episode: the same for the same seed, recoverable by replay, pushed off its path and back on it."""
+
+import numpy as np
+import pytest
+
+from sim_finetune.episode import Jolts, film, make_env, play, seed_block
+from tests.small_sim import studio, task
+
+CALM, ROUGH = Jolts(0.0, 4, 0.0), Jolts(0.2, 4, 0.05)
+
+
+@pytest.fixture(scope="module")
+def env():
+    return make_env(task("reach"), studio())
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(env):
+    first, again, other = (play(env, ROUGH, seed=seed) for seed in (3, 3, 4))
+    assert all(np.array_equal(one, two) for one, two in zip(first, again, strict=True))
+    assert first.state.shape != other.state.shape or not np.array_equal(first.state, other.state)
+
+
+def test_sending_what_was_sent_gives_the_same_states(env):
+    """Ladder rung R11: recorded actions reproduce the states bit for bit."""
+    episode = play(env, ROUGH, seed=5)
+    env.reset(seed=5)
+    for executed, physics in zip(episode.executed, episode.physics, strict=True):
+        assert np.array_equal(env.get_physics(), physics)
+        env.step(executed)
+
+
+def test_pushes_are_sent_but_not_labelled_and_the_expert_comes_back(env):
+    calm, rough = play(env, CALM, seed=6), play(env, ROUGH, seed=6)
+    assert np.array_equal(calm.action, calm.executed)
+    pushed = np.abs(rough.action - rough.executed).max(axis=1) > 1e-6
+    assert 0 < pushed.sum() < len(pushed) and rough.solved
+    assert np.array_equal(rough.action[:, -1], rough.executed[:, -1])  # the gripper is not shaken
+
+
+def test_film_has_a_frame_before_each_step_and_the_same_again(env):
+    episode = play(env, CALM, seed=7)
+    frames, again = film(env, episode)["front"], film(env, episode)["front"]
+    assert frames.shape == (len(episode.state), 32, 32, 3) and frames.dtype == np.uint8
+    assert np.array_equal(frames, again)
+    assert np.abs(frames[0].astype(int) - frames[-1].astype(int)).max() > 50  # the arm has moved
+
+
+def test_seed_blocks_of_purposes_and_replicates_never_meet():
+    blocks = [seed_block(base, replicate=r, count=50_000) for base in (0, 1_000_000) for r in (0, 1, 19)]
+    seeds = [seed for block in blocks for seed in block]
+    assert len(set(seeds)) == len(seeds)
+    with pytest.raises(ValueError, match=r"seed=20 must be in 0…19"):
+        seed_block(0, replicate=20, count=1)

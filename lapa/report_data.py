@@ -46,7 +46,7 @@ def data_counts(stages: Sequence[Stage]) -> list[Counts]:
     return [
         Counts(stage.name, str(stage.fact["record"]), int(stage.fact["count"]), rows)
         for stage in stages
-        if stage.finished and "parameters" not in stage.fact and (rows := list(_counts(stage.fact)))
+        if stage.finished and not _measured(stage) and (rows := list(_counts(stage.fact)))
     ]
 
 
@@ -55,10 +55,15 @@ def funnels(stages: Sequence[Stage]) -> list[Funnel]:
     return [Funnel(stage.name, _rungs(stage)) for stage in stages if stage.funnel]
 
 
+def _measured(stage: Stage) -> bool:
+    """Trainings, codes and rollouts have parts of the page of their own."""
+    return "parameters" in stage.fact or bool(stage.quality or stage.episodes)
+
+
 def _counts(fact: Mapping[str, Any]) -> Iterator[Count]:
     """Whole numbers of a manifest, and those one level down as "dropped: no motion"."""
     for name, value in fact.items():
-        if name in (*NOT_COUNTS, "config", "final"):
+        if name in (*NOT_COUNTS, "config", "funnel"):
             continue
         if isinstance(value, Mapping):
             yield from (Count(f"{_words(name)}: {_words(key)}", n) for key, n in value.items() if _whole(n))

@@ -14,6 +14,11 @@ CAPTIONS = {
     "strips": "Before, after, and what the decoder makes of before and the code.",
     "swaps": "The same first frame with other codes: what each code does to it.",
 }
+MEANING = {
+    "success_once": "an episode counts when the goal was reached at any moment",
+    "success_at_end": "an episode counts when the goal was reached in its last step",
+    "success_held": "an episode counts when the goal was reached and held",
+}
 
 
 def render(
@@ -29,13 +34,13 @@ def render(
     template = environment().get_template("report.html.j2")
     return template.render(
         title=title,
-        measure=measure,
+        measure=MEANING[measure],
         captions=CAPTIONS,
         total_s=sum(float(stage.timing["seconds"]) for stage in stages if stage.timing),
         success=success,
         places=places,
         work=work_rows(stages),
-        videos=video_rows(stages, places, max_videos),
+        videos=video_rows(stages, places, measure, max_videos),
         qualities=qualities(stages, probe_margin),
         curve_groups=curve_groups(stages, places),
         counts=data_counts(stages),

@@ -14,6 +14,7 @@ from lapa.report_plots import curve_svg, metric_names, probe_svg
 from lapa.report_success import Success, arm_name
 
 VIDEO_NAME = re.compile(r"rollout_(?P<task>.+)_(?P<seed>\d+)\.mp4")
+Start = tuple[str, int]  # task, seed
 PROBES = {  # entries of quality.json's "probe": what the probe reads
     "codes_linear": "codes, linear probe",
     "codes_mlp": "codes, small MLP",
@@ -47,6 +48,7 @@ class FilmRow(NamedTuple):
 
     task: str
     seed: int
+    text: str  # the instruction
     films: list[Film]
 
 
@@ -86,21 +88,18 @@ def work_rows(stages: Sequence[Stage]) -> list[Work]:
     ]
 
 
-def video_rows(stages: Sequence[Stage], places: Mapping[str, int], limit: int) -> list[FilmRow]:
+def video_rows(stages: Sequence[Stage], places: Mapping[str, int], measure: str, limit: int) -> list[FilmRow]:
     """The first `limit` starts that were filmed, in order of task and seed and never of outcome, arms side by side."""
-    films: dict[tuple[str, int], dict[str, Film]] = {}
-    paths: dict[tuple[str, int], dict[str, Path]] = {}
-    done: dict[tuple[str, str, int], bool] = {}
+    paths: dict[Start, dict[str, Path]] = {}
+    rows: dict[Start, dict[str, dict[str, Any]]] = {}
     for stage in stages:
         arm = arm_name(stage)
-        done |= {(arm, str(row["task"]), int(row["seed"])): bool(row["success_once"]) for row in stage.episodes}
+        for row in stage.episodes:
+            rows.setdefault((str(row["task"]), int(row["seed"])), {})[arm] = row
         for name, path in stage.videos.items():
             if match := VIDEO_NAME.fullmatch(name):
                 paths.setdefault((match["task"], int(match["seed"])), {})[arm] = path
-    for start in sorted(paths)[:limit]:
-        arms = sorted(paths[start], key=lambda arm: places.get(arm, len(places)))
-        films[start] = {arm: Film(arm, done.get((arm, *start)), data_uri(paths[start][arm])) for arm in arms}
-    return [FilmRow(*start, list(cells.values())) for start, cells in films.items()]
+    return [_film_row(start, paths[start], rows.get(start, {}), places, measure) for start in sorted(paths)[:limit]]
 
 
 def qualities(stages: Sequence[Stage], margin: float) -> list[Quality]:
@@ -121,6 +120,15 @@ def data_uri(path: Path) -> str:
     """A file's bytes as a data: address, so that the page needs nothing beside it."""
     kinds = {".mp4": "video/mp4", ".png": "image/png"}
     return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _film_row(
+    start: Start, paths: Mapping[str, Path], rows: Mapping[str, dict[str, Any]], places: Mapping[str, int], measure: str
+) -> FilmRow:
+    arms = sorted(paths, key=lambda arm: places.get(arm, len(places)))
+    won = {arm: bool(row[measure]) for arm, row in rows.items()}
+    text = next((str(row["text"]) for row in rows.values() if row.get("text")), start[0])
+    return FilmRow(*start, text, [Film(arm, won.get(arm), data_uri(paths[arm])) for arm in arms])
 
 
 def _made(stage: Stage) -> str:

@@ -13,25 +13,31 @@ from matplotlib.figure import Figure
 
 from lapa.stage import manifest_hash
 
-FAMILIES = ("open_drawer", "pick_and_place", "push_to_zone", "reach")
-TASKS = {family: f"{family}_{number:04x}" for number, family in enumerate(FAMILIES, start=0xA31C)}
+WORDS = {
+    "open_drawer": "open the drawer",
+    "pick_and_place": "put the red block on the stand",
+    "push_to_zone": "push the red block to the blue zone",
+    "reach": "reach the red block",
+}
+FAMILIES = tuple(WORDS)
+TASKS = {family: f"{family}_{number:06x}" for number, family in enumerate(FAMILIES, start=0xA31C5F)}
 
 
 def fake_run(folder: Path, *, episodes: int = 100, lapa: float = 0.62, scratch: float = 0.33) -> Path:
-    """Fill `folder` with build, two labs, propose, collect, trainings, and rollouts of two arms; returns it."""
+    """Fill `folder` with every stage of the demo's recipe, the rollouts with the given success rates; returns it."""
     rng = np.random.default_rng(0)
     dropped = {"no_motion": 31, "too_short": 4}
-    stage(folder / "build", 41.2, record="Clip", count=1965, frames=39300, dropped=dropped, quarantined=2)
-    train(folder / "quantizer", 176.0, ["build"], rng, record="QuantizerModule", ratio=True)
-    label(folder / "label", rng)
-    propose(folder / "propose")
-    stage(folder / "collect", 33.0, ["propose"], record="Demo", count=160, planned=160, failed_episodes=7, frames=6211)
-    train(folder / "latent", 121.0, ["build", "label"], rng, record="LatentPolicy")
-    train(folder / "action_lapa", 74.0, ["collect", "latent"], rng, record="ActionPolicy", floor=0.11)
-    train(folder / "action_scratch", 73.0, ["collect"], rng, record="ActionPolicy", floor=0.17)
+    stage(folder / "tasks", 88.0, record="TaskSpec", count=24, proposed=40, funnel=funnel(folder / "tasks"))
+    stage(folder / "clips", 41.2, ["tasks"], record="Clip", count=1965, frames=39300, dropped=dropped, quarantined=2)
+    train(folder / "quantizer", 176.0, ["clips"], rng, record="QuantizerModule", ratio=True)
+    label(folder / "codes", rng)
+    train(folder / "latent_policy", 121.0, ["clips", "codes"], rng, record="LatentPolicy")
+    stage(folder / "demos", 33.0, ["tasks"], record="Demo", count=160, planned=160, failed_episodes=7, frames=6211)
+    train(folder / "policy_lapa", 74.0, ["demos", "latent_policy"], rng, record="ActionPolicy", floor=0.11)
+    train(folder / "policy_scratch", 73.0, ["demos"], rng, record="ActionPolicy", floor=0.17)
     ease = rng.normal(size=episodes)  # a start is easy or hard for both arms: outcomes are correlated, as in truth
-    rollout(folder / "rollout_lapa", ["action_lapa", "propose"], rng, ease, lapa)
-    rollout(folder / "rollout_scratch", ["action_scratch", "propose"], rng, ease, scratch)
+    rollout(folder / "rollout_lapa", ["policy_lapa", "tasks"], rng, ease, lapa)
+    rollout(folder / "rollout_scratch", ["policy_scratch", "tasks"], rng, ease, scratch)
     return folder
 
 
@@ -81,17 +87,17 @@ def label(folder: Path, rng: Any) -> None:
             axes.imshow(scene(rng.uniform(), reached=False))
             axes.set_axis_off()
         figure.savefig(folder / f"{name}.png", dpi=100)
-    stage(folder, 19.5, ["build", "quantizer"], record="Codes", count=1965, num_codes=8, codes_per_step=4)
+    stage(folder, 19.5, ["clips", "quantizer"], record="Codes", count=1965, num_codes=8, codes_per_step=4)
 
 
-def propose(folder: Path) -> None:
-    """A library with the funnel of its ladder."""
+def funnel(folder: Path) -> dict[str, int]:
+    """How many proposals reached each rung, also written to funnel.json."""
     folder.mkdir(parents=True)
     rungs = ("text", "schema", "names", "compiles", "settles", "visible", "not_solved", "reachable", "oracle")
-    reached = [40, 40, 40, 38, 38, 35, 34, 33, 29]
-    funnel = {f"R{number}_{name}": count for number, (name, count) in enumerate(zip(rungs, reached, strict=True))}
-    write(folder / "funnel.json", funnel | {"accepted": 24})
-    stage(folder, 88.0, record="TaskSpec", count=24)
+    counts = [40, 40, 40, 38, 38, 35, 34, 33, 29]
+    reached = {f"R{number}_{name}": count for number, (name, count) in enumerate(zip(rungs, counts, strict=True))}
+    write(folder / "funnel.json", reached | {"accepted": 24})
+    return reached | {"accepted": 24}
 
 
 def rollout(folder: Path, sources: list[str], rng: Any, ease: np.ndarray, rate: float) -> None:
@@ -103,8 +109,9 @@ def rollout(folder: Path, sources: list[str], rng: Any, ease: np.ndarray, rate: 
     for number, success in enumerate(won.tolist()):
         family = FAMILIES[number % len(FAMILIES)]
         row = {"task": TASKS[family], "family": family, "seed": 3_000_000 + number // 4, "steps": 27 if success else 60}
-        row |= {"success_once": success, "success_at_end": success and number % 9 > 0, "policy_hash": folder.name}
-        rows.append(row | {"success_held": success and number % 7 > 0, "state_hash": f"{number:08x}"})
+        row |= {"success_held": success, "success_at_end": success and number % 9 > 0, "policy_hash": folder.name}
+        row |= {"success_once": success or number % 13 == 0, "text": WORDS[family], "state_hash": f"{number:08x}"}
+        rows.append(row)
         if number < 4:
             name = f"rollout_{row['task']}_{row['seed']}.mp4"
             (folder / name).write_bytes(video(success, steps=30, offset=number))

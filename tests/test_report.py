@@ -21,8 +21,8 @@ from lapa.report_page import duration, points, render
 from lapa.report_parts import curve_groups, qualities, video_rows
 from lapa.report_success import MEASURES, Success, arm_name, compare, p_text
 
-RULES = {"arm": "lapa", "control": "scratch", "measure": "success_once", "alpha": 0.05, "min_pairs": 100}
-SHOWN = {"title": "a run", "measure": "success_once", "max_videos": 4, "probe_margin": 0.05}
+RULES = {"arm": "lapa", "control": "scratch", "measure": "success_held", "alpha": 0.05, "min_pairs": 100}
+SHOWN = {"title": "a run", "measure": "success_held", "max_videos": 4, "probe_margin": 0.05}
 NOWHERE = Path("nowhere")
 
 
@@ -58,7 +58,7 @@ def spoil_rows(path: Path, change) -> None:
 def test_sources_come_before_their_readers(made):
     stages = {stage.name: stage for stage in gather([made], skip=NOWHERE)}
     names = list(stages)
-    assert stages["rollout_lapa"].sources == ["action_lapa", "propose"]
+    assert stages["rollout_lapa"].sources == ["policy_lapa", "tasks"]
     assert all(names.index(source) < names.index(name) for name in names for source in stages[name].sources)
 
 
@@ -68,7 +68,7 @@ def test_a_stage_folder_may_be_named_itself(made):
 
 
 def test_the_reports_own_folder_is_no_stage(made):
-    assert "build" not in [stage.name for stage in gather([made], skip=made / "build")]
+    assert "clips" not in [stage.name for stage in gather([made], skip=made / "clips")]
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,14 @@ def test_the_reports_own_folder_is_no_stage(made):
     [
         (lambda run: [run / "nothing_here"], "no folder .*nothing_here"),
         (lambda run: [], "runs is empty"),
-        (lambda run: [run / "build", run / "build"], "two stages are called 'build'"),
-        (lambda run: (run / "propose" / "manifest.json").write_text('{"record": "Ta') and [run], "not whole JSON"),
-        (lambda run: (run / "label" / "quality.json").write_text("") or [run], "quality.json is not whole JSON"),
+        (lambda run: [run / "clips", run / "clips"], "two stages are called 'clips'"),
+        (lambda run: (run / "tasks" / "manifest.json").write_text('{"record": "Ta') and [run], "not whole JSON"),
+        (lambda run: (run / "codes" / "quality.json").write_text("") or [run], "quality.json is not whole JSON"),
         (lambda run: (run / "rollout_lapa" / "episodes.jsonl").write_text('{"task": \n') and [run], "line 1 is not"),
-        (lambda run: (run / "latent/logs/0/metrics.csv").write_text("step,a\nx,2\n") and [run], "latent.*table of num"),
+        (
+            lambda run: (run / "latent_policy/logs/0/metrics.csv").write_text("step,a\nx,2\n") and [run],
+            "latent.*table of num",
+        ),
     ],
 )
 def test_a_bad_folder_or_file_is_named(run, spoil, message):
@@ -170,7 +173,7 @@ def test_an_unknown_measure_names_the_choices(made):
 
 def test_a_third_arm_is_compared_with_the_control_too(run):
     rng = np.random.default_rng(1)
-    rollout(run / "rollout_robot_video", ["propose"], rng, rng.normal(size=100), 0.5)
+    rollout(run / "rollout_robot_video", ["tasks"], rng, rng.normal(size=100), 0.5)
     overall = succeeded(run).overall
     assert [row.arm for row in overall.rows] == ["lapa", "robot_video", "scratch"]
     assert [found.arm for found in overall.comparisons] == ["lapa", "robot_video"]
@@ -196,24 +199,24 @@ def test_the_funnel_loses_what_the_next_rung_does_not_see(made):
 
 
 def test_a_broken_funnel_is_named(run):
-    (run / "propose" / "funnel.json").write_text('["R0", "R1"]')
+    (run / "tasks" / "funnel.json").write_text('["R0", "R1"]')
     with pytest.raises(ValueError, match=r"funnel\.json: wants"):
         funnels(gather([run], skip=NOWHERE))
 
 
 def test_dropped_clips_are_shown_with_their_reason(made):
     counts = {found.stage: found.rows for found in data_counts(gather([made], skip=NOWHERE))}
-    assert ("dropped: no motion", 31) in counts["build"]
+    assert ("dropped: no motion", 31) in counts["clips"]
 
 
 def test_arms_share_panels_and_keep_their_colours(made):
     groups = curve_groups(gather([made], skip=NOWHERE), {"lapa": 0, "scratch": 1})
     assert len(groups) == 3  # quantizer, latent, and the two action policies together
-    assert {"action_lapa": 0, "action_scratch": 1} in [dict(group.stages) for group in groups]
+    assert {"policy_lapa": 0, "policy_scratch": 1} in [dict(group.stages) for group in groups]
 
 
 def test_videos_are_chosen_by_start_and_shown_in_arms_order(made):
-    rows = video_rows(gather([made], skip=NOWHERE), {"lapa": 0, "scratch": 1}, 3)
+    rows = video_rows(gather([made], skip=NOWHERE), {"lapa": 0, "scratch": 1}, "success_held", 3)
     assert [(row.task, row.seed) for row in rows] == sorted((row.task, row.seed) for row in rows)
     assert [[film.arm for film in row.films] for row in rows] == [["lapa", "scratch"]] * 3
 
@@ -241,7 +244,7 @@ def test_the_page_is_the_same_for_the_same_stages(made, page):
 def test_names_from_outside_are_text_on_the_page(run):
     for arm in ("lapa", "scratch"):
         spoil_rows(run / f"rollout_{arm}" / "episodes.jsonl", lambda _, row: row | {"family": "<script>x</script>"})
-    text = render(gather([run], skip=NOWHERE), succeeded(run, measure="success_held"), **SHOWN)
+    text = render(gather([run], skip=NOWHERE), succeeded(run, measure="success_once"), **SHOWN)
     assert "<script>x" not in text
 
 

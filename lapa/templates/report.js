@@ -9,7 +9,8 @@ const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 for (const videos of films) {
   for (const video of videos) {
-    video.addEventListener("canplay", () => { document.body.dataset.canplay = "yes"; }, { once: true });
+    // Small pictures are shown as the policy sees them, not blurred.
+    video.addEventListener("loadedmetadata", () => video.classList.toggle("coarse", video.videoWidth <= 96), { once: true });
     video.addEventListener("ended", () => {
       if (videos.every((other) => other.ended)) setTimeout(() => { if (videos.every((other) => other.ended)) start(videos); }, 900);
     });

@@ -22,8 +22,8 @@ FULL_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
 class TaskEnv(gymnasium.Env):
     """One task for one body.
 
-    image_px: side of the pictures; control_hz: actions a second; cameras: names of scene cameras; max_steps: truncation;
-    observe_pixels: False leaves "pixels" out of observations (`draw` still works), for fast stepping;
+    image_px: side of the pictures; control_hz: actions a second; cameras: names of scene cameras; max_steps: its end;
+    observe_pixels: False leaves "pixels" out of observations (`draw` works), for fast stepping;
     terminate_on_success: whether the episode ends when the goal has held for the spec's hold_s.
 
     Observation {"pixels": {camera: UInt8[h w 3]}, "agent_pos": Float32[d]};

@@ -10,29 +10,24 @@ import numpy as np
 from jaxtyping import UInt8
 from OpenGL.error import Error as GLLibraryError
 
+from sim_finetune import BACKENDS, no_gl
+
 OVERSAMPLE = 2  # drawn this much larger and averaged: a 5-pixel block moves smoothly instead of by whole pixels
 MAX_GEOMS = 500
-BACKENDS = {"egl": "libegl1 with a driver", "osmesa": "libosmesa6", "glfw": "a display"}
 
 
 @lru_cache(maxsize=1)
 def _gl() -> Any:
-    """The process's GL context, of the kind that MUJOCO_GL names. ValueError when this machine lacks what it needs."""
-    backend = (os.environ.get("MUJOCO_GL") or "egl").lower()
+    """The process's GL context, of the kind that MUJOCO_GL names; ValueError when this machine cannot make one."""
+    backend = os.environ["MUJOCO_GL"].lower()
     if backend not in BACKENDS:
-        raise ValueError(f"MUJOCO_GL={backend!r} cannot draw pictures; choices: {_choices()}")
+        raise no_gl("it switches drawing off")
     try:
         context = importlib.import_module(f"mujoco.{backend}").GLContext(1, 1)  # we draw into buffers of our own
         context.make_current()
     except (ImportError, AttributeError, RuntimeError, OSError, GLLibraryError) as error:
-        raise ValueError(
-            f"MUJOCO_GL={backend}: {BACKENDS[backend]} is missing ({error}); choices: {_choices()}"
-        ) from error
+        raise no_gl(error) from error
     return context
-
-
-def _choices() -> str:
-    return ", ".join(f"{name} (needs {need})" for name, need in BACKENDS.items())
 
 
 class Camera:

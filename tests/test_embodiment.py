@@ -1,0 +1,121 @@
+"""Our MJCF of each arm moves as its maker's published Denavit–Hartenberg table says; what is not there is named."""
+
+import mujoco
+import numpy as np
+import pytest
+from simulation import BODIES
+
+from sim_finetune.embodiment import check_embodiment, load_embodiment
+
+# Modified (Craig) DH, rows (alpha_{i-1}, a_{i-1}, d_i): https://frankaemika.github.io/docs/control_parameters.html
+PANDA = [
+    (0, 0, 0.333),
+    (-np.pi / 2, 0, 0),
+    (np.pi / 2, 0, 0.316),
+    (np.pi / 2, 0.0825, 0),
+    (-np.pi / 2, -0.0825, 0.384),
+    (np.pi / 2, 0, 0),
+    (np.pi / 2, 0.088, 0),
+]
+PANDA_FLANGE_M = 0.107
+# Standard DH, rows (alpha_i, a_i, d_i): Universal Robots, "DH Parameters for calculations of kinematics and dynamics".
+UR5E = [
+    (np.pi / 2, 0, 0.1625),
+    (0, -0.425, 0),
+    (0, -0.3922, 0),
+    (np.pi / 2, 0, 0.1333),
+    (-np.pi / 2, 0, 0.0997),
+    (0, 0, 0.0996),
+]
+
+
+def turn_x(alpha, a):
+    """Screw along x: turn by alpha, move by a."""
+    c, s = np.cos(alpha), np.sin(alpha)
+    return np.array([[1, 0, 0, a], [0, c, -s, 0], [0, s, c, 0], [0, 0, 0, 1.0]])
+
+
+def turn_z(theta, d):
+    """Screw along z: turn by theta, move by d."""
+    c, s = np.cos(theta), np.sin(theta)
+    return np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, d], [0, 0, 0, 1.0]])
+
+
+def flange_by_table(name, joints):
+    """Pose (4, 4) of the flange in the base frame by the published table."""
+    pose = np.eye(4)
+    if name == "panda":
+        for (alpha, a, d), theta in zip(PANDA, joints, strict=True):
+            pose = pose @ turn_x(alpha, a) @ turn_z(theta, d)
+        return pose @ turn_z(0, PANDA_FLANGE_M)
+    for (alpha, a, d), theta in zip(UR5E, joints, strict=True):
+        pose = pose @ turn_z(theta, d) @ turn_x(alpha, a)
+    return pose
+
+
+@pytest.mark.parametrize("name", ["panda", "ur5e"])
+def test_forward_kinematics_equal_the_published_table(name):
+    body = load_embodiment(name)
+    model = body.spec().compile()
+    data = mujoco.MjData(model)
+    ranges = np.array([model.joint(joint).range for joint in body.joint_names])
+    last = body.joint_names[-1]
+    for joints in np.random.default_rng(0).uniform(ranges[:, 0], ranges[:, 1], (50, len(ranges))):
+        for joint, angle in zip(body.joint_names, joints, strict=True):
+            data.joint(joint).qpos[0] = angle
+        mujoco.mj_forward(model, data)
+        table = flange_by_table(name, joints)
+        np.testing.assert_allclose(data.site("flange").xpos, table[:3, 3], atol=1e-6)
+        axis = data.xmat[model.jnt_bodyid[model.joint(last).id]].reshape(3, 3)[:, 2]
+        np.testing.assert_allclose(axis, table[:3, 2], atol=1e-6)
+
+
+def test_the_flanges_turn_with_the_last_link_of_the_table():
+    for name, mount_rad in (("panda", -np.pi / 4), ("ur5e", np.pi / 2)):  # how the hand is screwed to the flange
+        body = load_embodiment(name)
+        model = body.spec().compile()
+        data = mujoco.MjData(model)
+        for joint, angle in zip(body.joint_names, body.home, strict=True):
+            data.joint(joint).qpos[0] = angle
+        mujoco.mj_forward(model, data)
+        table = flange_by_table(name, body.home) @ turn_z(mount_rad, 0)
+        np.testing.assert_allclose(data.site("flange").xmat.reshape(3, 3), table[:3, :3], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_home_is_within_limits_with_the_tool_over_the_table(name):
+    body = load_embodiment(name)
+    model = body.spec().compile()
+    data = mujoco.MjData(model)
+    for joint, value, noise in zip(body.joint_names, body.home, body.home_noise, strict=True):
+        low, high = model.joint(joint).range
+        assert low <= value - noise, joint
+        assert value + noise <= high, joint
+        data.joint(joint).qpos[0] = value
+    mujoco.mj_forward(model, data)
+    x, y, z = data.site(body.tool_site).xpos + body.base_m
+    assert abs(x) < 0.25
+    assert abs(y) < 0.25
+    assert 0.08 < z < 0.25
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_gap_of_the_gripper_is_where_the_fingertips_are(name):
+    body = load_embodiment(name)
+    assert body.gripper.opening(body.gripper.gap_m[1]) == 1.0
+    assert body.gripper.opening(-1.0) == 0.0
+    np.testing.assert_allclose(body.fingers(0.0), body.gripper.closed)
+    np.testing.assert_allclose(body.fingers(1.0), body.gripper.open)
+    assert body.state_names == body.action_names == [*body.joint_names, "gripper"]
+
+
+def test_unknown_names_list_what_there_is():
+    with pytest.raises(ValueError, match=r"no embodiment 'pr2'; there are \['hand', 'panda', 'ur5e'\]"):
+        load_embodiment("pr2")
+    hand = load_embodiment("hand")
+    with pytest.raises(ValueError, match=r"no joint 'joint9'; hand.xml has \['joint1'"):
+        check_embodiment(hand._replace(joint_names=["joint9"]))
+    with pytest.raises(ValueError, match=r"no site 'nose'; hand.xml has \['tool'\]"):
+        check_embodiment(hand._replace(tool_site="nose"))
+    with pytest.raises(ValueError, match=r"hand: home needs one number for each of \['joint1'"):
+        check_embodiment(hand._replace(home=[0.0]))

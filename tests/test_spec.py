@@ -1,0 +1,64 @@
+"""A task spec survives JSON, has one identity, and says in one line what is wrong with it."""
+
+import copy
+
+import pytest
+from simulation import TASKS, task
+
+from sim_finetune.spec import TaskSpec, read_spec
+
+
+def broken(*path_and_value) -> dict:
+    """The reach task with one value replaced."""
+    *path, last, value = path_and_value
+    data = copy.deepcopy(task("reach").model_dump(mode="json"))
+    place = data
+    for step in path:
+        place = place[step]
+    place[last] = value
+    return data
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_json_round_trip_keeps_spec_and_hash(name):
+    spec = task(name)
+    again = read_spec(spec.model_dump_json())
+    assert again == spec
+    assert again.hash == spec.hash
+
+
+def test_hash_tells_colours_apart():
+    assert read_spec(broken("objects", 0, "colour", "purple")).hash != task("reach").hash
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_instruction_names_the_first_goal_object(name):
+    spec = task(name)
+    texts = [spec.instruction(index) for index in range(len(spec.instructions))]
+    assert all(spec.goal_objects()[0].words in text for text in texts), texts
+
+
+FAULTS = [
+    (broken("goal", "object", "cup"), r"no object 'cup'; this task has \['target', 'other1', 'other2'\]"),
+    (broken("instructions", ["reach the {cup}"]), r"no object 'cup'; this task has"),
+    (broken("instructions", ["reach the {target.words}"]), r"no object 'target.words'"),
+    (broken("objects", 0, "colour", "pink"), r"no colour 'pink'; there are \['red', 'green'"),
+    (broken("objects", 1, "name", "target"), r"two objects share a name"),
+    (broken("objects", 0, "region_m", [0.2, 0, 0.1, 0]), r"must be \(x_min, y_min, x_max, y_max\)"),
+    (broken("objects", 0, "half_extents_m", [0.02, -1, 0.02]), r"half_extents_m.1: Input should be greater than 0"),
+    (broken("family", "juggle"), r"family: Input should be 'reach', 'push_to_zone'"),
+    (broken("speed", 3), r"speed: Extra inputs are not permitted"),
+    (broken("goal", {"kind": "in_zone", "object": "target", "zone": "other1", "fraction": 1}), "'zone'.*is a block"),
+]
+
+
+@pytest.mark.parametrize(("data", "message"), FAULTS, ids=range(len(FAULTS)))
+def test_a_fault_is_named_in_one_line(data, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read_spec(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_spec_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        TaskSpec.model_validate(task("reach").model_dump()).name = "other"

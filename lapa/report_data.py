@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lapa.report_gather import Stage
 
 # Whole numbers of a manifest that two doors agree on; every other one counts something.
-NOT_COUNTS = ("count", "num_codes", "codes_per_step", "image_px", "fps", "gap_s", "version", "seed", "max_steps")
+NOT_COUNTS = ("count", "num_codes", "codes_per_step", "image_px", "fps", "gap_s", "version", "seed", "config")
 
 
 class Count(NamedTuple):
@@ -56,14 +56,14 @@ def funnels(stages: Sequence[Stage]) -> list[Funnel]:
 
 
 def _measured(stage: Stage) -> bool:
-    """Trainings, codes and rollouts have parts of the page of their own."""
-    return "parameters" in stage.fact or bool(stage.quality or stage.episodes)
+    """Trainings, codes, rollouts and the ladder have parts of the page of their own."""
+    return "parameters" in stage.fact or bool(stage.quality or stage.episodes or stage.funnel)
 
 
 def _counts(fact: Mapping[str, Any]) -> Iterator[Count]:
     """Whole numbers of a manifest, and those one level down as "dropped: no motion"."""
     for name, value in fact.items():
-        if name in (*NOT_COUNTS, "config", "funnel"):
+        if name in NOT_COUNTS:
             continue
         if isinstance(value, Mapping):
             yield from (Count(f"{_words(name)}: {_words(key)}", n) for key, n in value.items() if _whole(n))

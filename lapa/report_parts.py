@@ -173,11 +173,11 @@ def _curve_group(names: Sequence[str], members: Sequence[Stage], places: Mapping
     colours = _colours([stage.name for stage in members], places)
     curves: dict[str, Curves] = {stage.name: stage.curves for stage in members}
     panels = [(name.replace("_", " "), Markup(curve_svg(name, curves, colours))) for name in names]
-    return CurveGroup(list(colours.items()), panels)
+    return CurveGroup(sorted(colours.items(), key=lambda item: item[1]), panels)
 
 
 def _colours(names: Sequence[str], places: Mapping[str, int]) -> dict[str, int]:
-    """An arm's colour for the stage that carries its name ("action_lapa"), the next free ones for the others."""
-    own = {name: place for name in names for arm, place in places.items() if re.search(rf"(^|[_/-]){arm}$", name)}
-    free = iter(place for place in range(len(names) + len(own)) if place not in own.values())
-    return {name: own[name] if name in own else next(free) for name in names}
+    """An arm's colour for the stage that carries its name ("policy_lapa"), colours that no arm has for the others."""
+    own = {name: place for name in names for arm, place in places.items() if name.endswith((f"_{arm}", f"/{arm}"))}
+    others = (name for name in names if name not in own)
+    return own | {name: place for place, name in enumerate(others, start=len(places))}

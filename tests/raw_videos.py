@@ -16,10 +16,15 @@ TURN_90 = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # display matrix of mp4, f
 def write_video(
     path: Path, *, times_ms: Sequence[int], size: tuple[int, int] = (96, 128), codec: str = "libx264",
     moves: bool = True, audio: bool = False, options: dict[str, str] | None = None, faststart: bool = False,
+    streamed_as: str | None = None,
 ) -> Path:  # fmt: skip
-    """A video with a frame at each of `times_ms`; `size` is (height, width)."""
+    """A video with a frame at each of `times_ms`; `size` is (height, width); a streamed one never learns its length."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as container:
+    flags = {"movflags": "faststart"} if faststart else {}
+    with (
+        open(path, "wb") as file,
+        av.open(_Pipe(file) if streamed_as else str(path), "w", format=streamed_as, options=flags) as container,
+    ):
         stream = container.add_stream(codec, rate=30, options=options or {})
         stream.height, stream.width = size
         stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"
@@ -31,6 +36,13 @@ def write_video(
         if sound:
             _silence(container, sound, seconds=times_ms[-1] / 1000)
     return path
+
+
+class _Pipe:
+    """A file that can only be appended to, as in a recording over a network."""
+
+    def __init__(self, file):
+        self.write = file.write
 
 
 def _frame(time_ms: int, end_ms: int, size: tuple[int, int], stream) -> av.VideoFrame:

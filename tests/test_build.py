@@ -3,6 +3,7 @@
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import time
 from pathlib import Path
@@ -39,6 +40,7 @@ def videos(tmp_path_factory) -> Path:
     write_video(folder / "one.mp4", times_ms=[0])
     cut_short(folder / "still.mp4", folder / "broken.mp4")
     (folder / "notes.pdf").write_bytes(b"not a video by its name")
+    os.link(folder / "still.mp4", os.fsencode(folder) + b"/caf\xe9.mp4")
     rows = [{"path": "slow.avi", "instruction": "slide the block", "embodiment": "hand"}, {"path": "gone.mp4"}]
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
@@ -61,10 +63,15 @@ def rows(path: Path) -> list[dict]:
 
 def test_nothing_is_lost_without_a_reason(built):
     manifest = read_manifest(built)
-    assert manifest["record"] == "Clip" and manifest["videos"] == 10
+    assert manifest["record"] == "Clip" and manifest["videos"] == 11
     assert manifest["count"] == len(clips(built)) == 3 + 1 + 1 + 1 + 2
     assert manifest["dropped"] == {"no motion": 1, "too short": 1}
-    assert {row["item"] for row in rows(built / "quarantine.jsonl")} == {"broken.mp4", "gone.mp4", "one.mp4"}
+    assert {row["item"] for row in rows(built / "quarantine.jsonl")} == {
+        "broken.mp4",
+        "caf\udce9.mp4",
+        "gone.mp4",
+        "one.mp4",
+    }
     assert all(row["reason"] and "\n" not in row["reason"] for row in rows(built / "quarantine.jsonl"))
     assert manifest["embodiments"] == {"": 7, "hand": 1} and manifest["fps"] == 10 and manifest["image_px"] == 32
 

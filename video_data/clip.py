@@ -1,6 +1,7 @@
 """A few seconds of one video at one size and frame rate: the record that every source makes and `build` writes."""
 
 import hashlib
+import os
 import re
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ def clip_key(path: str, number: int) -> str:
     Dots, slashes and spaces may not be in a key, so they become "_"; the hash keeps `a.b` and `a_b` apart.
     """
     slug = re.sub(r"[^A-Za-z0-9\-]+", "_", str(PurePosixPath(path).with_suffix(""))).strip("_")[-SLUG_LENGTH:]
-    return f"{slug}-{hashlib.sha256(path.encode()).hexdigest()[:8]}-{number:03d}"
+    return f"{slug}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}-{number:03d}"
 
 
 def to_sample(clip: Clip) -> dict[str, Any]:

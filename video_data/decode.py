@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import av
 import decord
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -17,7 +18,7 @@ from jaxtyping import Float, UInt8
 from video_data.header import Header, UnusableVideo, av_frames, read_header
 from video_data.resample import FITS, Picture, even_cuts, nearest_frames
 
-NOT_DECORD = ("av1", "gif")  # decord 0.6.0 has no AV1 decoder and finds no length in a GIF: PyAV reads these two
+DECORD_CONTAINERS = ("mov", "matroska", "avi")  # of 0.6.0: it finds no length in a GIF and fails on MPEG-TS
 MISSING_SHARE = 0.05  # containers round what they promise; a file that lacks more than this was cut off
 Show = Callable[[], Picture]  # converts a decoded frame to RGB; called only for frames that are wanted
 
@@ -42,12 +43,18 @@ class Piece(NamedTuple):
 def read_pieces(path: Path, cutting: Cutting) -> Iterator[Piece]:
     """The whole video at `cutting.fps`, in pieces, in order. UnusableVideo when it is not whole or not a video."""
     header = read_header(path)
-    times_s, shows = (_open_av if header.codec in NOT_DECORD else _open_decord)(path)
+    times_s, shows = (_open_decord if suits_decord(header) else _open_av)(path)
     check_times(times_s, header, cutting.min_source_fps)
     wanted = nearest_frames(times_s, cutting.fps)
     pictures = _pictures(shows, times_s, wanted, cutting)
     for start, end in even_cuts(len(wanted), max(2, round(cutting.max_clip_s * cutting.fps))):
         yield Piece(start / cutting.fps, np.stack([next(pictures) for _ in range(start, end)]))
+
+
+def suits_decord(header: Header) -> bool:
+    """Whether decord (faster) can read it; PyAV reads the rest: AV1, GIF, recordings of a browser without a length."""
+    says_length = header.frames > 0 or header.duration_s > 0
+    return header.container.split(",")[0] in DECORD_CONTAINERS and header.codec != "av1" and says_length
 
 
 def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps: float) -> None:
@@ -83,7 +90,7 @@ def _next_frame(shows: Iterator[Show], times_s: np.ndarray, number: int) -> Show
     where = f"after {times_s[number] - times_s[0]:.1f} s of {times_s[-1] - times_s[0]:.1f} s"
     try:
         show = next(shows, None)
-    except (decord.DECORDError, RuntimeError, OSError, ValueError) as error:
+    except (decord.DECORDError, RuntimeError, av.FFmpegError) as error:
         raise UnusableVideo(f"is damaged {where}") from error
     if show is None:
         raise UnusableVideo(f"ends {where}: cut off or damaged")
@@ -106,7 +113,10 @@ def _first_line(error: Exception) -> str:
 
 
 def _open_av(path: Path) -> tuple[Float[np.ndarray, "n"], Iterator[Show]]:
-    times_s = np.array([time_s for time_s, _ in av_frames(path, decode=False)])
+    try:
+        times_s = np.array([time_s for time_s, _ in av_frames(path, decode=False)])
+    except av.FFmpegError as error:
+        raise UnusableVideo(f"is cut off or damaged ({error.strerror})") from error
     return np.sort(times_s), (partial(_upright, frame) for _, frame in av_frames(path, decode=True))
 
 

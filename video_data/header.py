@@ -16,6 +16,7 @@ class UnusableVideo(ValueError):
 class Header(NamedTuple):
     """What a file promises; 0 where it says nothing."""
 
+    container: str  # FFmpeg's name: "mov,mp4,…", "matroska,webm", "avi", "gif"
     codec: str
     frames: int
     duration_s: float
@@ -32,10 +33,16 @@ def read_header(path: Path) -> Header:
                 raise UnusableVideo("cannot be opened (its index is lost): cut off or damaged")
             if "video" not in kinds:
                 raise UnusableVideo(f"has no video stream; it holds {', '.join(kinds)}")
-            stream = container.streams.video[0]
-            return Header(stream.codec_context.codec.canonical_name, stream.frames, _duration_s(stream))
+            stream = _video(container)
+            codec = stream.codec_context.codec.canonical_name
+            return Header(container.format.name, codec, stream.frames, _duration_s(stream))
     except av.FFmpegError as error:
-        raise UnusableVideo(f"cannot be opened ({error.strerror}): not a video, cut off or damaged") from error
+        why = "" if isinstance(error, PermissionError) else ": not a video, cut off or damaged"
+        raise UnusableVideo(f"cannot be opened ({error.strerror}){why}") from error
+
+
+def _video(container: Any) -> Any:
+    return container.streams.best("video")  # a cover picture is a video stream too, and not the best
 
 
 def _duration_s(stream: Any) -> float:
@@ -48,8 +55,9 @@ def _duration_s(stream: Any) -> float:
 def av_frames(path: Path, *, decode: bool) -> Iterator[tuple[float, Any]]:
     """(time stamp [s], frame) of the first video stream by PyAV; without `decode` packets in place of frames (fast)."""
     with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+        stream = _video(container)
         stream.codec_context.thread_count = 1
-        for part in container.decode(stream) if decode else container.demux(stream):
+        parts: Any = container.decode(stream) if decode else container.demux(stream)
+        for part in parts:
             if part.pts is not None:
-                yield float(part.pts * (part.time_base or 0)), part
+                yield float(part.pts * (part.time_base)), part

@@ -53,7 +53,8 @@ def print_outcome(outcome: Outcome, *, rates: dict[str, float]) -> None:
     """One line a video that could not be used, then the table of counts and rates."""
     console = Console()
     for row in outcome.quarantined[:REASONS_SHOWN]:
-        console.print(f"quarantined: {row['item']} {row['reason']}", markup=False, soft_wrap=True)
+        line = f"quarantined: {row['item']} {row['reason']}".encode(errors="replace").decode()  # odd bytes in a name
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if len(outcome.quarantined) > REASONS_SHOWN:
         console.print(f"… and {len(outcome.quarantined) - REASONS_SHOWN} more in quarantine.jsonl")
     table = Table("what", "count", title="build")

@@ -1,6 +1,7 @@
 """A folder of video files in (any depth), clips with words out; what is of no use is named, not skipped."""
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -64,8 +65,10 @@ class FolderSource:
     def read(self, video: Video) -> Iterator[Clip]:
         """The clips of one video in order; UnusableVideo with the reason."""
         path = self.folder / video.path
+        if str(path) != os.fsencode(path).decode(errors="replace"):  # decord takes UTF-8 only
+            raise UnusableVideo("has a name that is not UTF-8: rename it")
         if not path.is_file():
-            raise UnusableVideo("is in manifest.jsonl and not in the folder")
+            raise UnusableVideo("is not there: a broken link, or only in manifest.jsonl")
         try:
             words = words_of(path, video.row)
         except ValueError as error:
@@ -86,7 +89,7 @@ class FolderSource:
     def _files(self) -> Iterator[str]:
         for path in self.folder.rglob("*"):
             inside = path.relative_to(self.folder)
-            if path.is_file() and not any(part.startswith(".") for part in inside.parts):
+            if (path.is_file() or path.is_symlink()) and not any(part.startswith(".") for part in inside.parts):
                 yield inside.as_posix()
 
     def _states(self, path: Path, row: dict[str, Any]) -> States | None:
@@ -98,10 +101,18 @@ class FolderSource:
 
 
 def _quick_hash(path: Path) -> str:
+    try:
+        size, data = path.stat().st_size, _ends(path)
+    except OSError as error:  # told when the video is read; here it only counts as other contents
+        return f"unreadable: {error.strerror}"
+    return f"{size}-{hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def _ends(path: Path) -> bytes:
     size = path.stat().st_size
     with open(path, "rb") as file:
         data = file.read(WHOLE_BYTES if size <= WHOLE_BYTES else END_BYTES)
         if size > WHOLE_BYTES:
             file.seek(-END_BYTES, 2)
             data += file.read()
-    return f"{size}-{hashlib.sha256(data).hexdigest()[:16]}"
+    return data

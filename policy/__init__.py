@@ -1,0 +1,1 @@
+"""Image + words (+ state) → latent codes → action chunks: training modules, inference, checkpoints."""

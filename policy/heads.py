@@ -1,0 +1,82 @@
+"""Hidden states of the k queries in; logits over latent codes, or a chunk of normalised actions, out."""
+
+import torch
+from einops import rearrange
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor, nn
+
+from policy.trunk import Trunk
+
+
+class ParallelCodes(nn.Module):
+    """All k codes at once: one linear layer a position. The queries see each other's hidden states, not the codes."""
+
+    def __init__(self, *, width: int, codes_per_step: int, num_codes: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(width, num_codes) for _ in range(codes_per_step))
+
+    def logits(
+        self, trunk: Trunk, images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"] | None
+    ) -> Float[Tensor, "b k n"]:
+        """Logits of each code; `codes` (the truth, in training) is not looked at."""
+        return self.read(trunk(images, texts))
+
+    def read(self, hidden: Float[Tensor, "b k d"]) -> Float[Tensor, "b k n"]:
+        """Position i of `hidden` through layer i."""
+        return torch.stack([head(hidden[:, i]) for i, head in enumerate(self.heads)], dim=1)
+
+    def predict(self, trunk: Trunk, images: Tensor, texts: list[str]) -> Int64[Tensor, "b k"]:
+        """The likeliest codes."""
+        return self.logits(trunk, images, texts, None).argmax(dim=-1)
+
+
+class AutoregressiveCodes(ParallelCodes):
+    """Code i is predicted knowing codes before i: query i gets the embedding of code i − 1 (LAPA's own embedding)."""
+
+    def __init__(self, *, width: int, codes_per_step: int, num_codes: int) -> None:
+        super().__init__(width=width, codes_per_step=codes_per_step, num_codes=num_codes)
+        self.embedding = nn.Embedding(num_codes + 1, width)  # the last row says "nothing before"
+
+    def logits(
+        self, trunk: Trunk, images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"] | None
+    ) -> Float[Tensor, "b k n"]:
+        """Logits with the true codes before each position; greedy ones where `codes` is None."""
+        if codes is None:
+            codes = self.predict(trunk, images, texts)
+        before = torch.cat([torch.full_like(codes[:, :1], self.embedding.num_embeddings - 1), codes[:, :-1]], dim=1)
+        return self.read(trunk(images, texts, self.embedding(before)))
+
+    def predict(self, trunk: Trunk, images: Tensor, texts: list[str]) -> Int64[Tensor, "b k"]:
+        """Greedy, one code after the other: k passes."""
+        codes = torch.zeros(len(images), len(self.heads), dtype=torch.int64, device=images.device)
+        for i in range(len(self.heads)):
+            codes[:, i] = self.logits(trunk, images, texts, codes)[:, i].argmax(dim=-1)
+        return codes
+
+
+class ChunkHead(nn.Module):
+    """k hidden states and the robot's state → n normalised actions, by an MLP; trained with the mean absolute error."""
+
+    def __init__(
+        self, *, width: int, codes_per_step: int, state_dim: int, action_dim: int, chunk_steps: int, state_width: int,
+        hidden: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.chunk_steps = chunk_steps
+        self.state = nn.Sequential(nn.Linear(state_dim, state_width), nn.GELU(), nn.Linear(state_width, state_width))
+        features = codes_per_step * width + state_width
+        self.act = nn.Sequential(
+            nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
+            nn.Linear(hidden, chunk_steps * action_dim),
+        )  # fmt: skip
+
+    def forward(self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
+        """Normalised actions from hidden states and the normalised state."""
+        features = torch.cat([rearrange(hidden, "b k d -> b (k d)"), self.state(state)], dim=1)
+        return rearrange(self.act(features), "b (n a) -> b n a", n=self.chunk_steps)
+
+    def loss(
+        self, predicted: Float[Tensor, "b n a"], wanted: Float[Tensor, "b n a"], mask: Bool[Tensor, "b n"]
+    ) -> Float[Tensor, ""]:
+        """Mean |predicted − wanted| over steps that exist."""
+        return (predicted.float() - wanted).abs().mean(dim=-1)[mask].mean()

@@ -1,0 +1,63 @@
+"""A trained folder in, its weights inside a new model out; or one line that says what does not fit."""
+
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from lapa import checkpoint
+from lapa.stage import differences
+from policy.models import ActionModel, LatentModel
+
+NAMES = ("state_names", "action_names")
+
+
+def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any]) -> None:
+    """Everything of a latent policy, to go on training it; ValueError when its codebook is another."""
+    saved = checkpoint.load_settings(folder)
+    _check_kind(folder, saved, "latent")
+    _check_codebook(folder, saved["model"], settings, ("num_codes", "codes_per_step"))
+    _check_same(folder, saved["model"], settings, ("backbone", "head"))
+    checkpoint.load_weights(folder, model)
+
+
+def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) -> None:
+    """The trunk of a latent policy, or all of an action policy; ValueError when that one moves another robot."""
+    saved = checkpoint.load_settings(folder)
+    _check_kind(folder, saved, "latent", "action")
+    _check_codebook(folder, saved["model"], settings, ("codes_per_step",))
+    if saved["kind"] == "action":
+        _check_robot(folder, saved["model"], settings)
+        _check_same(folder, saved["model"], settings, ("backbone", "head", "chunk_steps", *NAMES))
+        checkpoint.load_weights(folder, model)
+        return
+    _check_same(folder, saved["model"], settings, ("backbone",))
+    model.trunk.load_state_dict(_part(checkpoint.read_weights(folder), "trunk."))
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _check_kind(folder: Path, saved: dict[str, Any], *kinds: str) -> None:
+    if saved.get("kind") not in kinds:
+        raise ValueError(f"{folder} holds a model of kind {saved.get('kind')!r}; init_from takes {' or '.join(kinds)}")
+
+
+def _check_codebook(folder: Path, saved: dict[str, Any], settings: dict[str, Any], keys: tuple[str, ...]) -> None:
+    theirs, ours = ([source[key] for key in keys] for source in (saved, settings))
+    if theirs != ours:
+        names = ", ".join(keys)
+        raise ValueError(f"{folder} was trained on codes of another codebook: {names} = {theirs} there, {ours} here")
+
+
+def _check_robot(folder: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
+    if saved["embodiment"] != settings["embodiment"]:
+        theirs, ours = saved["embodiment"], settings["embodiment"]
+        raise ValueError(f"{folder} moves {theirs!r}; these demonstrations move {ours!r}")
+
+
+def _check_same(folder: Path, saved: dict[str, Any], settings: dict[str, Any], keys: tuple[str, ...]) -> None:
+    faults = [row for key in keys for row in differences(saved[key], settings[key], key)]
+    if faults:
+        raise ValueError(f"{folder} has another network (there → here): {'; '.join(faults[:6])}")

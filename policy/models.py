@@ -1,0 +1,65 @@
+"""The two networks that are saved and loaded: LatentModel (→ codes) and ActionModel (→ action chunks)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from lapa import checkpoint
+from lapa.records import Images
+from policy.heads import ChunkHead
+from policy.normalise import Normaliser
+from policy.trunk import ALLOWED, Trunk, stack_cameras
+
+
+class LatentModel(nn.Module):
+    """Pictures and words → logits of the k latent codes of what happens next."""
+
+    def __init__(
+        self, *, backbone: Mapping[str, Any], head: Mapping[str, Any], num_codes: int, codes_per_step: int,
+        cameras: Sequence[str],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.cameras, self.num_codes = tuple(cameras), num_codes
+        self.trunk = Trunk(backbone=backbone, codes_per_step=codes_per_step)
+        sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step, "num_codes": num_codes}
+        self.codes = checkpoint.build({**head, **sizes}, allowed=ALLOWED)
+
+    def logits(self, images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"] | None) -> Float[Tensor, "b k n"]:
+        """Logits; `codes` are the true ones in training, None where they are not known."""
+        return self.codes.logits(self.trunk, images, texts, codes)
+
+    def predict(self, images: Images, texts: list[str]) -> Int64[Tensor, "b k"]:
+        """The likeliest codes."""
+        return self.codes.predict(self.trunk, stack_cameras(images, self.cameras), texts)
+
+
+class ActionModel(nn.Module):
+    """Pictures, words and state → the next n actions in the robot's own units."""
+
+    def __init__(
+        self, *, backbone: Mapping[str, Any], head: Mapping[str, Any], codes_per_step: int, chunk_steps: int,
+        cameras: Sequence[str], embodiment: str, state_names: Sequence[str], action_names: Sequence[str],
+        absolute: Sequence[str], statistics: dict[str, Any],
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.cameras, self.embodiment = tuple(cameras), embodiment
+        self.trunk = Trunk(backbone=backbone, codes_per_step=codes_per_step)
+        self.normaliser = Normaliser(
+            state_names=state_names, action_names=action_names, absolute=absolute, statistics=statistics
+        )
+        sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step, "chunk_steps": chunk_steps}
+        sizes |= {"state_dim": len(state_names), "action_dim": len(action_names)}
+        self.actions: ChunkHead = checkpoint.build({**head, **sizes}, allowed=ALLOWED)
+
+    def forward(self, images: Tensor, texts: list[str], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
+        """Normalised actions; what training compares with normalised demonstrations."""
+        return self.actions(self.trunk(images, texts), self.normaliser.state(state))
+
+    @torch.inference_mode()
+    def act(self, images: Images, texts: list[str], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
+        """Actions in the robot's units."""
+        scaled = self(stack_cameras(images, self.cameras), texts, state)
+        return self.normaliser.denormalise(state, scaled.float())

@@ -1,0 +1,56 @@
+"""Named parameters in, AdamW with a rate for each group and warm-up then cosine out."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+
+class Schedule(NamedTuple):
+    """lr: learning rate of each group ("vision", "language", "head"); lr_end: share of it left at the last step."""
+
+    lr: Mapping[str, float]
+    weight_decay: float
+    betas: tuple[float, float]
+    warmup_steps: int
+    lr_end: float
+
+
+def parameter_groups(groups: Mapping[str, list[nn.Parameter]], schedule: Schedule) -> list[dict[str, Any]]:
+    """Two AdamW groups for each name: matrices decay, vectors (norms, biases) do not. A rate of 0 freezes."""
+    if groups.keys() != schedule.lr.keys():
+        raise ValueError(f"lr names {sorted(schedule.lr)}; this policy has {sorted(groups)}")
+    rows = []
+    for name, parameters in groups.items():
+        for parameter in parameters:
+            parameter.requires_grad_(schedule.lr[name] > 0)
+        trained = [p for p in parameters if p.requires_grad]
+        for decay in (True, False):
+            members = [p for p in trained if (p.ndim >= 2) == decay]
+            if members:
+                rows.append({
+                    "params": members, "lr": schedule.lr[name], "name": f"{name}{'' if decay else '_plain'}",
+                    "weight_decay": schedule.weight_decay if decay else 0.0,
+                })  # fmt: skip
+    return rows
+
+
+def rate(step: int, *, warmup_steps: int, max_steps: int, lr_end: float) -> float:
+    """Share of the learning rate at `step`: linear up, then a half cosine down to `lr_end`."""
+    if step < warmup_steps:
+        return (step + 1) / warmup_steps
+    done = min(1.0, (step - warmup_steps) / max(1, max_steps - warmup_steps))
+    return lr_end + (1 - lr_end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def configure(groups: Mapping[str, list[nn.Parameter]], schedule: Schedule, max_steps: int) -> dict[str, Any]:
+    """What Lightning's `configure_optimizers` returns."""
+    optimiser = torch.optim.AdamW(parameter_groups(groups, schedule), betas=schedule.betas)
+
+    def share(step: int) -> float:
+        return rate(step, warmup_steps=schedule.warmup_steps, max_steps=max_steps, lr_end=schedule.lr_end)
+
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
+    return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,0 +1,58 @@
+"""How words, image tokens and queries stand in one sequence: hashed words, who sees whom, positions."""
+
+import re
+import zlib
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from policy.backbone import Words
+
+
+def hash_words(texts: list[str], *, buckets: int, max_words: int) -> Words:
+    """Each lower-cased word becomes 1 + crc32 modulo (buckets − 1): the same everywhere, without a vocabulary file.
+
+    Id 0 is padding, to the longest text (at least one token). ValueError when a text has more than `max_words`:
+    dropping words would change what is asked.
+    """
+    split = [re.findall(r"\w+", text.lower()) for text in texts]
+    rows = [[1 + zlib.crc32(word.encode()) % (buckets - 1) for word in words] for words in split]
+    longest = max(range(len(rows)), key=lambda i: len(rows[i]))
+    padded = max(1, len(rows[longest]))
+    if padded > max_words:
+        raise ValueError(f"{texts[longest]!r} has {padded} words; this backbone reads max_words={max_words}")
+    ids = torch.tensor([row + [0] * (padded - len(row)) for row in rows], dtype=torch.int64)
+    return Words(ids, ids != 0)
+
+
+def prefix_mask(words: Bool[Tensor, "b w"], *, num_images: int, num_queries: int) -> Bool[Tensor, "b 1 n n"]:
+    """Who sees whom in [words, image tokens, queries]: true = is seen.
+
+    Words and image tokens see each other both ways (a prefix, as in PaliGemma); queries see the prefix and earlier
+    queries; nobody sees padding, except that each padded row sees itself, since a softmax over nothing is NaN.
+    """
+    batch, prefix = len(words), words.shape[1] + num_images
+    length = prefix + num_queries
+    sees = torch.ones(length, length, dtype=torch.bool, device=words.device).tril()
+    sees[:prefix, :prefix] = True
+    real = torch.cat([words, words.new_ones(batch, num_images + num_queries)], dim=1)
+    itself = torch.eye(length, dtype=torch.bool, device=words.device)
+    return ((sees & real[:, None, :]) | itself)[:, None]
+
+
+def additive(mask: Bool[Tensor, "b 1 n n"], dtype: torch.dtype) -> Float[Tensor, "b 1 n n"]:
+    """0 where seen, the lowest finite number elsewhere: what transformers' attention adds to its scores."""
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
+
+
+def mean_words(embedded: Float[Tensor, "b w d"], mask: Bool[Tensor, "b w"]) -> Float[Tensor, "b d"]:
+    """Mean over real words; zero for an empty text."""
+    weights = mask.to(embedded.dtype)[..., None]
+    return (embedded * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def positions(num_words: int, num_others: int, *, max_words: int, device: torch.device) -> Int64[Tensor, "1 n"]:
+    """Words count from 0, everything after them from `max_words`: how far a batch was padded changes nothing."""
+    words = torch.arange(num_words, device=device)
+    return torch.cat([words, max_words + torch.arange(num_others, device=device)])[None]

@@ -1,0 +1,44 @@
+"""What every policy shares: a backbone and k learnt queries, one a latent code; pictures, words → k states."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from einops import repeat
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from lapa import checkpoint
+from lapa.records import Images
+from policy.backbone import Backbone
+
+ALLOWED = ("policy.",)  # what a checkpoint's settings may build
+QUERY_STD = 0.3  # queries must differ, yet leave room for what the backbone adds to them
+
+
+def stack_cameras(images: Images, cameras: Sequence[str]) -> UInt8[Tensor, "b c 3 h w"]:
+    """One tensor in the order of `cameras`; ValueError names a camera that is missing."""
+    for camera in cameras:
+        if camera not in images:
+            raise ValueError(f"no camera {camera!r}; this observation has {sorted(images)}")
+    return torch.stack([images[camera] for camera in cameras], dim=1)
+
+
+class Trunk(nn.Module):
+    """The part that latent pretraining hands on to the action policy, tensor for tensor."""
+
+    def __init__(self, *, backbone: Mapping[str, Any], codes_per_step: int) -> None:
+        super().__init__()
+        built = checkpoint.build(backbone, allowed=ALLOWED)
+        assert isinstance(built, Backbone), f"{type(built).__name__} lacks one of the five needs (policy/backbone.py)"
+        self.backbone: Any = built
+        self.queries = nn.Parameter(QUERY_STD * torch.randn(codes_per_step, built.width))
+
+    def forward(
+        self, images: UInt8[Tensor, "b c 3 h w"], texts: list[str], hints: Float[Tensor, "b k d"] | None = None
+    ) -> Float[Tensor, "b k d"]:
+        """Hidden states of the k queries; `hints` is added to the queries (codes known already, or nothing)."""
+        queries: Tensor = repeat(self.queries, "k d -> b k d", b=len(images))
+        queries = queries if hints is None else queries + hints
+        words = self.backbone.tokenise(texts, images.device)
+        return self.backbone(self.backbone.prepare(images), words, queries)

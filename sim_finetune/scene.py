@@ -1,6 +1,5 @@
 """A task spec and an embodiment in, a compiled MuJoCo model out: table, light, cameras, objects, robot."""
 
-from functools import lru_cache
 from typing import Any
 
 import mujoco
@@ -23,13 +22,7 @@ CAMERAS = {
 }
 
 
-@lru_cache(maxsize=256)
-def _compiled(spec_json: str, embodiment_key: str) -> mujoco.MjModel:
-    spec, body = TaskSpec.model_validate_json(spec_json), _BODIES[embodiment_key]
-    return build_scene(spec, body).compile()
-
-
-_BODIES: dict[str, Embodiment] = {}
+_MODELS: dict[tuple[str, str], mujoco.MjModel] = {}
 
 
 def compile_scene(spec: TaskSpec, embodiment: Embodiment) -> mujoco.MjModel:
@@ -37,8 +30,10 @@ def compile_scene(spec: TaskSpec, embodiment: Embodiment) -> mujoco.MjModel:
 
     Objects stand at the origin until `place` moves them.
     """
-    _BODIES[repr(embodiment)] = embodiment
-    return _compiled(spec.model_dump_json(), repr(embodiment))
+    key = (spec.hash, repr(embodiment))
+    if key not in _MODELS:
+        _MODELS[key] = build_scene(spec, embodiment).compile()
+    return _MODELS[key]
 
 
 def build_scene(spec: TaskSpec, embodiment: Embodiment) -> mujoco.MjSpec:

@@ -16,7 +16,7 @@ def test_gymnasium_finds_no_fault(body):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         check_env(env)
-    # joint states have no bound; actions are in joint units; a task is made from its spec, not from gymnasium's registry
+    # states have no bound; actions are in joint units; a task comes from its spec, not from gymnasium's registry
     by_design = ("infinity", "symmetric and normalized", "not having a spec")
     assert [str(w.message) for w in caught if not any(words in str(w.message) for words in by_design)] == []
 

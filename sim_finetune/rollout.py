@@ -152,6 +152,8 @@ def main(cfg: DictConfig) -> None:
 
 def player_inputs(cfg: DictConfig) -> dict[str, Path | None]:
     """What the result depends on by hash: the tasks, and the checkpoint instead of its path."""
+    if "policy" in cfg.policy and not cfg.checkpoint:
+        raise ValueError("policy=checkpoint needs checkpoint=FOLDER; expert, random and still need none")
     inputs = {"tasks": manifest_folder(Path(cfg.tasks)), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
     return inputs | ({"policy": None} if cfg.checkpoint else {})
 

@@ -1,4 +1,4 @@
-"""Demonstrations: whole, resumable to the same bytes after a kill, honest about what failed; and clips without actions."""
+"""Demonstrations: whole, the same bytes after a kill, honest about what failed; and clips without actions."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from small_sim import task_folder
 
 from lapa.config import compose
 from lapa.files import file_hash
@@ -17,7 +18,6 @@ from lapa.video import decode_mp4
 from sim_finetune.collect import Watch, main
 from sim_finetune.demos import plan_slices, statistics
 from sim_finetune.episode import Jolts
-from tests.small_sim import task_folder
 
 SMALL = ["demos_per_task=6", "demos_per_shard=4", "studio.image_px=32", "embodiment=hand"]
 
@@ -64,7 +64,8 @@ def test_the_same_command_again_does_nothing_and_other_settings_are_refused(task
 
 def test_killed_at_any_moment_and_run_again_gives_the_same_bytes(tasks, demos, tmp_path):
     out = tmp_path / "killed"
-    code = f"from lapa.config import compose; from sim_finetune.collect import main; main(compose('collect', {overrides(tasks, out)!r}))"
+    door = "from lapa.config import compose; from sim_finetune.collect import main"
+    code = f"{door}; main(compose('collect', {overrides(tasks, out)!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "MUJOCO_GL": "egl"})
     while not list(out.glob("*.tar")) and process.poll() is None:  # a shard is whole, the next is being made
         time.sleep(0.02)
@@ -108,7 +109,13 @@ def test_watch_gives_pictures_words_and_the_tools_way_but_no_action(tasks):
     assert frames.shape[1:] == (32, 32, 3) and frames.dtype == np.uint8 and len(frames) == len(motion)
     assert "red block" in text and motion.dtype == np.float32 and np.abs(motion).max() < 0.6
     with pytest.raises(ValueError, match="was not completed in 2 steps"):
-        Watch(tasks=str(tasks), embodiment="hand", seed_base=0, jolts={"chance": 0, "steps": 1, "size_m": 0}, **{**settings, "max_steps": 2}).watch((0, 0))
+        Watch(
+            tasks=str(tasks),
+            embodiment="hand",
+            seed_base=0,
+            jolts={"chance": 0, "steps": 1, "size_m": 0},
+            **{**settings, "max_steps": 2},
+        ).watch((0, 0))
 
 
 def test_a_folder_without_tasks_or_with_a_wrong_one_is_named(tmp_path):
@@ -119,5 +126,7 @@ def test_a_folder_without_tasks_or_with_a_wrong_one_is_named(tmp_path):
         main(compose("collect", overrides(tmp_path / "empty", tmp_path / "o")))
     bad = task_folder(tmp_path / "bad", "reach")
     (bad / "reach.yaml").write_text((bad / "reach.yaml").read_text().replace("object: target", "object: teapot"))
-    with pytest.raises(ValueError, match=r"reach.yaml: .*no object 'teapot'; this task has \['target', 'other1', 'other2'\]"):
+    with pytest.raises(
+        ValueError, match=r"reach.yaml: .*no object 'teapot'; this task has \['target', 'other1', 'other2'\]"
+    ):
         main(compose("collect", overrides(bad, tmp_path / "o")))

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from small_sim import studio, task
 
 from sim_finetune.episode import Jolts, film, make_env, play, seed_block
-from tests.small_sim import studio, task
 
 CALM, ROUGH = Jolts(0.0, 4, 0.0), Jolts(0.2, 4, 0.05)
 

@@ -1,0 +1,112 @@
+"""The ladder refuses each kind of bad task at its own rung, naming the fault in a line, and accepts a good one."""
+
+import json
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+from small_sim import studio, task
+
+from lapa.config import compose
+from sim_finetune.ladder import PASSED, RUNGS, climb, funnel
+
+
+@pytest.fixture(scope="module")
+def settings() -> Any:
+    return OmegaConf.to_container(compose("propose", ["out=x", "ladder=quick"]).ladder)
+
+
+def good(name: str = "reach") -> dict[str, Any]:
+    return task(name).model_dump(mode="json")
+
+
+def changed(name: str = "reach", **fields: Any) -> str:
+    return json.dumps({**good(name), **fields})
+
+
+def with_object(number: int, name: str = "reach", **fields: Any) -> str:
+    spec = good(name)
+    spec["objects"][number] |= fields
+    return json.dumps(spec)
+
+
+SMALL_BLOCK = [0.004, 0.004, 0.004]
+FAR = [0.24, 0.24, 0.25, 0.25]
+REFUSED = {
+    "not JSON": ("not json", "R0_text", "Expecting value"),
+    "too long": (" " * 70_000, "R0_text", "70000 bytes; at most 65536"),
+    "too deep": ('{"a":' + "[" * 40 + "]" * 40 + "}", "R0_text", "nested 41 deep; at most 32"),
+    "deep behind brackets in a string": (
+        '{"' + "]" * 40 + '":' + "[" * 40 + "]" * 40 + "}",
+        "R0_text",
+        "nested 41 deep",
+    ),
+    "duplicate key": ('{"name": "a", "name": "b"}', "R0_text", r"keys given twice: ['name']"),
+    "NaN": ('{"clearance_m": NaN}', "R0_text", "NaN is not a number"),
+    "a list": ("[]", "R0_text", "a task is a JSON object, not a list"),
+    "unknown field": (changed(python="import os"), "R1_schema", "python"),
+    "wrong type": (changed(hold_s="long"), "R1_schema", "hold_s"),
+    "object that is not there": (
+        changed(goal={"kind": "tool_near", "object": "teapot", "above_m": 0.02, "within_m": 0.03}),
+        "R2_names",
+        "no object 'teapot'; this task has ['target', 'other1', 'other2']",
+    ),
+    "a kind that does not fit": (
+        changed(goal={"kind": "joint_fraction", "object": "target", "at_least": 0.5}),
+        "R2_names",
+        "one of ['drawer']",
+    ),
+    "goal object not said": (changed(instructions=["go on"]), "R2_names", "does not mention ['target']"),
+    "two that fit the words": (with_object(1, colour="red"), "R2_names", "['red block'] fit more than one object"),
+    "no room": (changed(clearance_m=0.2), "R4_settles", "no room for"),
+    "too small to see": (with_object(0, half_extents_m=SMALL_BLOCK), "R5_visible", "'target' fills"),
+    "solved by waiting": (
+        changed(
+            "push_to_zone",
+            goal={"kind": "released", "object": "target", "clear_m": 0.02},
+            instructions=["leave the {target}"],
+        ),
+        "R6_not_solved",
+        "solved by doing nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_at_its_rung_with_a_clear_line(case, settings):
+    text, rung, reason = REFUSED[case]
+    verdict = climb(text, settings=settings, studio=studio(), first_seed=4_000_000)
+    assert verdict.rung == rung, verdict.reason
+    assert reason in verdict.reason and "\n" not in verdict.reason
+
+
+def test_out_of_reach_is_refused_by_inverse_kinematics(settings):
+    short = studio()._replace(embodiment=studio().embodiment._replace(base_m=[-1.6, 0.0, 0.0]))
+    easy = {**settings, "R5_visible": {**settings["R5_visible"], "pixel_share": 0.0}}
+    verdict = climb(changed(), settings=easy, studio=short, first_seed=4_000_000)
+    assert verdict.rung == "R7_reachable" and "panda cannot get to 'target'" in verdict.reason
+
+
+def test_what_the_expert_cannot_do_in_time_is_refused_last(settings):
+    verdict = climb(changed(), settings=settings, studio=studio(max_steps=4), first_seed=4_000_000)
+    assert verdict.rung == "R8_oracle" and "the expert completes 0 of 10 episodes" in verdict.reason
+    assert verdict.task == task("reach").hash
+
+
+def test_a_good_task_passes_every_rung(settings):
+    verdict = climb(changed(), settings=settings, studio=studio(), first_seed=4_000_000)
+    assert (verdict.rung, verdict.reason, verdict.task) == (PASSED, "", task("reach").hash)
+
+
+def test_a_rung_cannot_be_left_out_by_a_typing_error(settings):
+    without = {name: value for name, value in settings.items() if name != "R5_visible"}
+    with pytest.raises(ValueError, match="the ladder needs settings for exactly"):
+        climb(changed(), settings=without | {"R5": {}}, studio=studio(), first_seed=0)
+
+
+def test_funnel_counts_who_reached_each_rung(settings):
+    texts = ["not json", changed(), changed(instructions=["go on"])]
+    reached = funnel(climb(text, settings=settings, studio=studio(), first_seed=0) for text in texts)
+    assert list(reached) == [*RUNGS, PASSED]
+    assert (reached["R0_text"], reached["R1_schema"], reached["R2_names"], reached["R3_compiles"]) == (3, 2, 2, 1)
+    assert reached[PASSED] == 1

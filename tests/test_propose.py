@@ -1,0 +1,71 @@
+"""Proposing: seeded, judged, resumable; the library that comes out is read back, and names what is wrong with it."""
+
+import json
+
+import pytest
+from hydra.utils import instantiate
+from small_sim import task
+
+from lapa.config import compose
+from lapa.stage import read_manifest
+from sim_finetune.library import load_library, load_task, save_task
+from sim_finetune.propose import main
+from sim_finetune.proposers.sampler import Sampler
+from sim_finetune.spec import read_spec
+
+FAST = ["ladder=quick", "embodiment=hand", "proposer.weights={reach: 1}", "ladder.R8_oracle.seeds=7"]
+
+
+def sampler(**changes):
+    settings = {"weights": {"reach": 1, "push_to_zone": 3}, "size_scale": (1.0, 1.1), "distractors": (0, 3)}
+    templates = {name: task(name).model_dump(mode="json") for name in ("reach", "push_to_zone")}
+    return Sampler(**({"templates": templates, **settings, "wordings": 2, "count": 30, "seed": 0} | changes))
+
+
+def test_proposals_are_tasks_and_depend_on_seed_and_number_alone():
+    first = list(sampler().proposals())
+    specs = [read_spec(text) for text in first]
+    assert first == list(sampler().proposals()) and first[:5] == list(sampler(count=5).proposals())
+    assert first != list(sampler(seed=1).proposals())
+    assert len({spec.hash for spec in specs}) > 25 and {spec.family for spec in specs} == {"reach", "push_to_zone"}
+    for spec in specs:
+        colours = [thing.colour for thing in spec.objects]
+        assert len(set(colours)) == len(colours) and len(spec.instructions) == 2
+
+
+def test_weights_of_an_unknown_template_are_refused():
+    with pytest.raises(ValueError, match=r"must name templates, one above 0; there are \['reach', 'push_to_zone'\]"):
+        sampler(weights={"juggle": 1})
+
+
+def test_the_configured_sampler_knows_all_hand_written_tasks():
+    built = instantiate(compose("propose", ["out=x", "count=60"]).proposer)
+    families = {json.loads(text)["family"] for text in built.proposals()}
+    assert families == {"reach", "push_to_zone", "pick_and_place", "open_drawer"}
+
+
+def test_the_door_keeps_what_was_accepted_and_goes_on_where_it_was_stopped(tmp_path, capsys):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    main(compose("propose", [f"out={whole}", "count=2", *FAST]))
+    specs, manifest = load_library(whole), read_manifest(whole)
+    assert len(specs) == manifest["count"] == manifest["funnel"]["accepted"] == 2
+    assert "validation ladder" in capsys.readouterr().out
+    main(compose("propose", [f"out={stopped}", "count=2", *FAST]))
+    for path in (stopped / "manifest.json", stopped / "resume" / "verdict-000001.json"):
+        path.unlink()  # as after a kill in the second proposal
+    main(compose("propose", [f"out={stopped}", "count=2", *FAST]))
+    assert read_manifest(stopped)["files"] == manifest["files"]
+
+
+def test_nothing_accepted_is_an_error_with_the_first_reason(tmp_path):
+    impossible = [f"out={tmp_path / 'o'}", "count=1", *FAST, "ladder.R3_compiles.max_bodies=2"]
+    with pytest.raises(ValueError, match=r"no task was accepted of 1 proposals; .*R3_compiles: too large: \d+ bodies"):
+        main(compose("propose", impossible))
+
+
+def test_a_saved_task_comes_back_equal(tmp_path):
+    path = save_task(tmp_path, task("open_drawer"))
+    assert load_task(path) == task("open_drawer") and path.stem == task("open_drawer").hash
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(ValueError, match=r"broken\.json"):
+        load_library(tmp_path)

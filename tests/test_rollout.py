@@ -1,0 +1,120 @@
+"""Rollouts: the expert succeeds, chance does not, everybody starts equally, a killed run goes on, rows come whole."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_sim import studio, task, task_folder
+
+from lapa.config import compose
+from lapa.records import ActionChunk, Observation, checked
+from lapa.stage import read_manifest
+from lapa.video import decode_mp4
+from sim_finetune.episode import make_env
+from sim_finetune.games import play_through, play_together
+from sim_finetune.players import Learnt, Oracle, Random
+from sim_finetune.rollout import main, plan_parts, summarise
+
+
+class Stubborn:
+    """A policy of two steps a chunk, that notes what it was asked."""
+
+    hash, embodiment = "stub", "panda"
+
+    def __init__(self):
+        self.asked: list[int] = []
+
+    def act_batch(self, observations: list[Observation]) -> list[ActionChunk]:
+        self.asked.append(len(observations))
+        return [ActionChunk(checked(one).state.expand(2, -1).clone()) for one in observations]
+
+
+def play(player, *, name="reach", seeds=range(3_000_000, 3_000_012), execute_steps=1, body="panda", max_steps=40):
+    envs = [make_env(task(name), studio(body, max_steps)) for _ in seeds]
+    games = [play_through(env, seed=seed, execute_steps=execute_steps) for env, seed in zip(envs, seeds, strict=True)]
+    return [played.row for played in play_together(games, player)]
+
+
+def test_the_expert_as_a_player_succeeds_and_random_actions_do_not():
+    expert, chance = play(Oracle()), play(Random(seed=0))
+    assert all(row["success_held"] and row["success_once"] and row["success_at_end"] for row in expert)
+    assert sum(row["success_held"] for row in chance) <= 1
+    assert [row["state_hash"] for row in expert] == [row["state_hash"] for row in chance]  # pairs are pairs
+    assert len({row["state_hash"] for row in expert}) == len(expert)
+
+
+def test_side_by_side_is_as_one_after_the_other():
+    seeds = range(3_000_000, 3_000_003)
+    together = play(Oracle(), seeds=seeds)
+    assert together == [play(Oracle(), seeds=range(seed, seed + 1))[0] for seed in seeds]
+
+
+def test_a_policy_is_asked_once_for_all_and_its_chunk_is_carried_out():
+    stub = Stubborn()
+    rows = play(Learnt(policy=stub), seeds=range(4), execute_steps=2, max_steps=6)
+    assert stub.asked == [4, 4, 4] and [row["steps"] for row in rows] == [6] * 4
+
+
+def test_a_policy_of_another_robot_is_refused():
+    with pytest.raises(ValueError, match="the policy moves 'panda'; this environment has 'hand'"):
+        play(Learnt(policy=Stubborn()), body="hand", seeds=range(1))
+
+
+def test_observation_is_a_checked_record():
+    env = make_env(task("reach"), studio())
+    env.reset(seed=0)
+    from sim_finetune.players import observe
+
+    seen = checked(observe(env))
+    assert seen.images["front"].shape == (3, 32, 32) and seen.images["front"].dtype == torch.uint8
+    assert seen.state.shape == (8,) and "red block" in seen.text
+    assert np.array_equal(seen.images["front"].permute(1, 2, 0).numpy(), env.draw("front"))
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    return task_folder(tmp_path_factory.mktemp("lib") / "tasks", "reach")
+
+
+def overrides(tasks: Path, out: Path, *more: str) -> list[str]:
+    small = ["policy=expert", "episodes_per_task=5", "batch=2", "studio.image_px=32", "video_px=64"]
+    return [f"tasks={tasks}", f"out={out}", *small, *more]
+
+
+def test_the_door_writes_rows_summary_and_videos_and_goes_on_where_it_was_stopped(tasks, tmp_path):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    main(compose("rollout", overrides(tasks, whole)))
+    rows = [json.loads(line) for line in (whole / "episodes.jsonl").read_text().splitlines()]
+    assert [row["seed"] for row in rows] == list(range(3_000_000, 3_000_005))
+    summary = json.loads((whole / "summary.json").read_text())
+    assert summary["all"]["success_held"]["rate"] == 1.0 and read_manifest(whole)["count"] == 5
+    video = decode_mp4((whole / f"rollout_{rows[0]['task']}_3000000.mp4").read_bytes())
+    assert len(video) == rows[0]["steps"] + 1 and video.shape[1:] == (3, 64, 64)
+
+    main(compose("rollout", overrides(tasks, stopped)))
+    for path in (stopped / "manifest.json", stopped / "resume" / "part-00001.jsonl", stopped / "episodes.jsonl"):
+        path.unlink()  # as after a kill in the second part
+    main(compose("rollout", overrides(tasks, stopped)))
+    assert read_manifest(stopped)["files"] == read_manifest(whole)["files"]
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tasks, tmp_path):
+    with pytest.raises(ValueError, match="no folder"):
+        main(compose("rollout", overrides(tasks, tmp_path / "o", "policy=checkpoint", f"checkpoint={tmp_path}/none")))
+    with pytest.raises(ValueError, match="policy=checkpoint needs checkpoint=FOLDER"):
+        main(compose("rollout", overrides(tasks, tmp_path / "o", "policy=checkpoint")))
+
+
+def test_parts_hold_each_episode_once(tmp_path):
+    parts = plan_parts(tmp_path, num_tasks=2, seeds=range(5), batch=3)
+    assert [episode for part in parts for episode in part.episodes] == [(t, s) for t in range(2) for s in range(5)]
+
+
+def test_summary_counts_by_family():
+    row = {"family": "reach", "steps": 4, "success_once": True, "success_at_end": False, "success_held": False}
+    summary = summarise([row, {**row, "family": "push"}, {**row, "success_once": False}])
+    assert summary["all"]["success_once"]["successes"] == 2 and summary["families"]["push"]["episodes"] == 1
+    low, high = summary["families"]["reach"]["success_once"]["wilson_95"]
+    assert 0 < low < 0.5 < high < 1

@@ -21,7 +21,7 @@ def main(cfg: DictConfig) -> None:
     """`lapa report runs=[DIR, …] out=DIR`: read the stages, write the page, print the success table."""
     out = Path(cfg.out)
     stages = gather([Path(run) for run in cfg.runs], skip=out)
-    rules = {name: cfg[name] for name in ("arm", "control", "measure", "alpha", "min_pairs")}
+    rules = {name: cfg[name] for name in ("arm", "control", "claim", "measure", "alpha", "min_pairs")}
     success = compare(stages, **rules)
     with open_stage(cfg, {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}) as frame:
         # What an unfinished stage has written so far is in no hash: show it as it is now.

@@ -57,15 +57,18 @@ class Success(NamedTuple):
 MEASURES = ("success_once", "success_at_end", "success_held")
 
 
-def compare(stages: Sequence[Stage], *, arm: str, control: str, measure: str, alpha: float, min_pairs: int) -> Success:
+def compare(
+    stages: Sequence[Stage], *, arm: str, control: str, claim: str, measure: str, alpha: float, min_pairs: int
+) -> Success:
     """Compare every rollout arm with the control, first over all episodes, then family by family.
 
-    `measure` (one of MEASURES) decides; `alpha` is the level below which a paired p counts as a difference.
-    Raises ValueError for another measure, two rows of one (task, seed), or an arm whose rows lack a needed entry.
+    `claim` is what the arm has and the control has not; `measure` (one of MEASURES) decides; `alpha` is the level below
+    which a paired p counts as a difference. Raises ValueError for another measure, two stages of one arm, two rows of
+    one (task, seed), or rows that lack a needed entry.
     """
     if measure not in MEASURES:
         raise ValueError(f"no success measure {measure!r}; an episode has {', '.join(MEASURES)}")
-    arms = {arm_name(stage): by_start(stage) for stage in stages if stage.finished and stage.episodes}
+    arms = episodes_by_arm(stages)
     if not arms:
         return Success("none", "No evaluation in this run yet.", None, [], _unfinished(stages))
     arms = {name: arms[name] for name in sorted(arms, key=lambda name: (name != arm, name == control, name))}
@@ -75,9 +78,20 @@ def compare(stages: Sequence[Stage], *, arm: str, control: str, measure: str, al
         group(family, {name: _of_family(rows, family) for name, rows in arms.items()}, control=control, measure=measure)
         for family in families
     ]
-    verdict, headline = sentence(overall, arm=arm, control=control, alpha=alpha)
+    verdict, headline = sentence(overall, arm=arm, control=control, claim=claim, alpha=alpha)
     cautions = [*_unfinished(stages), *_cautions(stages, arms, overall, min_pairs=min_pairs)]
     return Success(verdict, headline, overall, groups, cautions)
+
+
+def episodes_by_arm(stages: Sequence[Stage]) -> dict[str, Episodes]:
+    """The rows of each finished rollout, by arm. Raises ValueError when two rollouts carry one arm's name."""
+    arms: dict[str, Episodes] = {}
+    for stage in stages:
+        if stage.finished and stage.episodes:
+            if arm_name(stage) in arms:
+                raise ValueError(f"{stage.folder}: there is another rollout of {arm_name(stage)!r}; report them apart")
+            arms[arm_name(stage)] = by_start(stage)
+    return arms
 
 
 def arm_name(stage: Stage) -> str:
@@ -108,7 +122,7 @@ def group(name: str, arms: dict[str, Episodes], *, control: str, measure: str) -
     return Group(name, rows, found)
 
 
-def sentence(overall: Group, *, arm: str, control: str, alpha: float) -> tuple[str, str]:
+def sentence(overall: Group, *, arm: str, control: str, claim: str, alpha: float) -> tuple[str, str]:
     """The verdict (helps, hurts, open or none) and the report's first sentence."""
     found = overall.against(arm)
     if found is None:
@@ -117,7 +131,7 @@ def sentence(overall: Group, *, arm: str, control: str, alpha: float) -> tuple[s
         return "none", f"Nothing to compare, no {' and no '.join(absent) or 'common start'}: {each}."
     shown = found.p_value < alpha
     verdict = "open" if not shown else "helps" if found.difference > 0 else "hurts"
-    words = {"helps": "Watching helps", "hurts": "Watching hurts", "open": "No difference shown"}[verdict]
+    words = {"helps": f"{claim} helps", "hurts": f"{claim} hurts", "open": "No difference shown"}[verdict]
     first, second = found.table.rates
     seeds = f"on the same {found.table.pairs} seeds"
     rates = f"{found.arm} {percent(first)} vs {found.control} {percent(second)}"

@@ -21,7 +21,14 @@ from lapa.report_page import duration, points, render
 from lapa.report_parts import curve_groups, qualities, video_rows
 from lapa.report_success import MEASURES, Success, arm_name, compare, p_text
 
-RULES = {"arm": "lapa", "control": "scratch", "measure": "success_held", "alpha": 0.05, "min_pairs": 100}
+RULES = {
+    "arm": "lapa",
+    "control": "scratch",
+    "claim": "Watching",
+    "measure": "success_held",
+    "alpha": 0.05,
+    "min_pairs": 100,
+}
 SHOWN = {"title": "a run", "measure": "success_held", "max_videos": 4, "probe_margin": 0.05}
 NOWHERE = Path("nowhere")
 
@@ -151,6 +158,12 @@ def test_the_same_policy_in_both_arms_is_pointed_out(run):
     for arm in ("lapa", "scratch"):
         spoil_rows(run / f"rollout_{arm}" / "episodes.jsonl", lambda _, row: row | {"policy_hash": "one"})
     assert any("ran the same policy" in caution for caution in succeeded(run).cautions)
+
+
+def test_two_rollouts_of_one_arm_are_refused(run):
+    shutil.copytree(run / "rollout_lapa", run / "again" / "rollout_lapa")
+    with pytest.raises(ValueError, match="another rollout of 'lapa'"):
+        succeeded(run)
 
 
 def test_a_start_counted_twice_is_refused(run):

@@ -17,10 +17,11 @@ Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
 
 
 def split_indices(keys: list[str], *, split: str, val_percent: int) -> list[int]:
-    """Numbers of the clips in a split. A clip's side depends on its key alone, so adding clips moves none."""
+    """Numbers of the clips in a split. A clip's side depends on its key alone, so adding clips moves none, and on what
+    stands before an "@": clips of one video share it, and stay on one side."""
     if split not in ("train", "val", "all"):
         raise ValueError(f"no split {split!r}; there are train, val, all")
-    in_val = [zlib.crc32(key.encode()) % 100 < val_percent for key in keys]
+    in_val = [zlib.crc32(key.partition("@")[0].encode()) % 100 < val_percent for key in keys]
     return [i for i, val in enumerate(in_val) if split == "all" or val == (split == "val")]
 
 

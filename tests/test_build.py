@@ -66,12 +66,8 @@ def test_nothing_is_lost_without_a_reason(built):
     assert manifest["record"] == "Clip" and manifest["videos"] == 11
     assert manifest["count"] == len(clips(built)) == 3 + 1 + 1 + 1 + 2
     assert manifest["dropped"] == {"no motion": 1, "too short": 1}
-    assert {row["item"] for row in rows(built / "quarantine.jsonl")} == {
-        "broken.mp4",
-        "caf\udce9.mp4",
-        "gone.mp4",
-        "one.mp4",
-    }
+    bad = [row["item"] for row in rows(built / "quarantine.jsonl")]
+    assert bad == ["broken.mp4", "caf\udce9.mp4", "gone.mp4", "one.mp4"]
     assert all(row["reason"] and "\n" not in row["reason"] for row in rows(built / "quarantine.jsonl"))
     assert manifest["embodiments"] == {"": 7, "hand": 1} and manifest["fps"] == 10 and manifest["image_px"] == 32
 
@@ -88,7 +84,7 @@ def test_a_clip_is_what_its_json_says(built):
 def test_names_with_dots_slashes_and_spaces_stay_apart(built):
     keys = [clip["__key__"] for clip in clips(built)]
     assert len(set(keys)) == len(keys) and not any(set(key) & set("./ ") for key in keys)
-    sources = {key.rsplit("-", 1)[0]: clip["json"]["source"] for key, clip in zip(keys, clips(built), strict=True)}
+    sources = {key.partition("@")[0]: clip["json"]["source"] for key, clip in zip(keys, clips(built), strict=True)}
     assert len(sources) == len(set(sources.values())) == 5
 
 

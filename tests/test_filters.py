@@ -41,4 +41,4 @@ def test_moving_share_counts_pixels():
 def test_keys_are_readable_and_differ_where_names_only_look_alike():
     keys = {clip_key(path, 0) for path in ("a.b.mp4", "a_b.mp4", "a/b.mp4", "a b.mp4", "a.b.mkv")}
     assert len(keys) == 5 and all(key.startswith("a_b-") for key in keys)
-    assert clip_key("x/" + "long " * 99 + ".mp4", 3).endswith("-003")
+    assert clip_key("x/" + "long " * 99 + ".mp4", 3).endswith("@003")

@@ -31,10 +31,11 @@ class Clip(NamedTuple):
 def clip_key(path: str, number: int) -> str:
     """The key of clip `number` of the video at `path`: readable, unique, the same on every machine.
 
-    Dots, slashes and spaces may not be in a key, so they become "_"; the hash keeps `a.b` and `a_b` apart.
+    Dots, slashes and spaces may not be in a key, so they become "_"; the hash keeps `a.b` and `a_b` apart. What stands
+    before the "@" is the same for all clips of a video.
     """
     slug = re.sub(r"[^A-Za-z0-9\-]+", "_", str(PurePosixPath(path).with_suffix(""))).strip("_")[-SLUG_LENGTH:]
-    return f"{slug}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}-{number:03d}"
+    return f"{slug}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:8]}@{number:03d}"
 
 
 def to_sample(clip: Clip) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from typing import Any
 from video_data.decode import Cutting, Piece, read_pieces
 from video_data.header import UnusableVideo
 
+READY = "ready"
+
 
 class Decoder:
     """A child process that reads one video after another; a new one is started when it has died."""
@@ -45,10 +47,9 @@ class Decoder:
             return self._pipe.recv()
         except (EOFError, ConnectionResetError) as error:
             self.process.join()
-            if self.process.exitcode > 0:  # an error in our own code, told on stderr
-                raise RuntimeError(f"the decoding process ended with status {self.process.exitcode}") from error
-            name = signal.Signals(-self.process.exitcode).name if self.process.exitcode else "no signal"
-            raise UnusableVideo(f"crashes the decoder ({name})") from error
+            code = self.process.exitcode  # a Python error has 1, and has told its trace on stderr
+            how = signal.Signals(-code).name if code < 0 else f"status {code}, trace above"
+            raise UnusableVideo(f"crashes the decoder ({how})") from error
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -56,6 +57,10 @@ class Decoder:
         self.process = context.Process(target=_serve, args=(theirs,), daemon=True)
         self.process.start()
         theirs.close()
+        try:
+            assert self._pipe.recv() == READY
+        except EOFError as error:  # no video's fault
+            raise RuntimeError("no decoding process can be started; see the trace above") from error
 
     def stop(self) -> None:
         """End the child; the next `read` starts another."""
@@ -82,6 +87,7 @@ def _serve(pipe: Connection) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes the pipe
     decord.logging.set_level(decord.logging.QUIET)
+    pipe.send(READY)
     while True:
         try:
             path, cutting = pipe.recv()

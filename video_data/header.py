@@ -1,12 +1,13 @@
 """A video file in; what it says of itself (codec, frames, seconds), or `UnusableVideo` when it is none."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import av
 
-CLOCK = (3600, 60, 1)  # seconds of "HH:MM:SS.nnn", Matroska's DURATION tag
+CLOCK = re.compile(r"(\d+):(\d+):(\d+\.?\d*)")  # Matroska's DURATION tag
 
 
 class UnusableVideo(ValueError):
@@ -48,8 +49,8 @@ def _video(container: Any) -> Any:
 def _duration_s(stream: Any) -> float:
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    clock = stream.metadata.get("DURATION", "").split(":")
-    return sum(unit * float(part) for unit, part in zip(CLOCK, clock, strict=True)) if len(clock) == 3 else 0.0
+    clock = CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
+    return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0
 
 
 def av_frames(path: Path, *, decode: bool) -> Iterator[tuple[float, Any]]:
@@ -60,4 +61,4 @@ def av_frames(path: Path, *, decode: bool) -> Iterator[tuple[float, Any]]:
         parts: Any = container.decode(stream) if decode else container.demux(stream)
         for part in parts:
             if part.pts is not None:
-                yield float(part.pts * (part.time_base)), part
+                yield float(part.pts * part.time_base), part

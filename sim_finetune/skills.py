@@ -11,7 +11,7 @@ from sim_finetune.predicates import AllOf, InZone, JointFraction, OnTop, Predica
 
 TRAVEL_M = 0.11  # height of the tool over the table when it moves across other objects
 FAST, SLOW = 0.30, 0.12  # tool speeds [m/s]
-WIDE_M, NARROW_M = 0.075, 0.04  # clear width between the fingers: around a block; as a broad pusher
+WIDE_M, NARROW_M = 0.075, 0.03  # clear width between the fingers: around a block; as a broad pusher
 CLOSE_ENOUGH_M = 0.008
 GRIP_STEPS, RELEASE_STEPS = 3, 2
 HOVER_M = 0.07  # of the tool over a block's middle before it goes down, and after it came up
@@ -116,11 +116,11 @@ def push_to_zone(world: World) -> Skill:
     goal = world.goal(InZone)
     while True:
         yield from move(world, lambda: _behind(world, goal, TRAVEL_M), near(world, 0.02))
-        yield from move(world, lambda: _behind(world, goal, PUSH_HEIGHT_M), near(world, CLOSE_ENOUGH_M))
+        yield from move(world, lambda: _behind(world, goal, PUSH_HEIGHT_M), near(world, 0.015))
         yield from move(world, lambda: _push(world, goal), lambda _: _pushed(world, goal))
         yield from _back_off(world, goal)
         while goal.holds(world.env.view):
-            yield Goal(at_height(world.tool(), TRAVEL_M), world_yaw(world, goal), NARROW_M, FAST)
+            yield Goal(at_height(world.tool(), TRAVEL_M), _push_yaw(world, goal), NARROW_M, FAST)
 
 
 def _line(world: World, goal: InZone) -> tuple[np.ndarray, float, float]:
@@ -134,7 +134,7 @@ def _line(world: World, goal: InZone) -> tuple[np.ndarray, float, float]:
     return along, distance, float(abs(x * np.cos(turn)) + abs(y * np.sin(turn))) + FINGER_M
 
 
-def world_yaw(world: World, goal: InZone) -> float:
+def _push_yaw(world: World, goal: InZone) -> float:
     """Fingers side by side across the way to the zone."""
     along, _, _ = _line(world, goal)
     return smallest_turn(float(np.arctan2(along[1], along[0])), np.pi)
@@ -143,14 +143,14 @@ def world_yaw(world: World, goal: InZone) -> float:
 def _behind(world: World, goal: InZone, height_m: float) -> Goal:
     along, _, contact_m = _line(world, goal)
     point = world.centre(goal.object) - along * (contact_m + 0.02)
-    return Goal(at_height(point, height_m), world_yaw(world, goal), NARROW_M, FAST)
+    return Goal(at_height(point, height_m), _push_yaw(world, goal), NARROW_M, FAST)
 
 
 def _push(world: World, goal: InZone) -> Goal:
     """A point a little ahead on the line through the block's middle, so that sideways error is steered away."""
     along, distance, contact_m = _line(world, goal)
     point = world.centre(goal.object) + along * (min(distance, 0.06) - contact_m)
-    return Goal(at_height(point, PUSH_HEIGHT_M), world_yaw(world, goal), NARROW_M, SLOW)
+    return Goal(at_height(point, PUSH_HEIGHT_M), _push_yaw(world, goal), NARROW_M, SLOW)
 
 
 def _pushed(world: World, goal: InZone) -> bool:
@@ -158,12 +158,12 @@ def _pushed(world: World, goal: InZone) -> bool:
     along, distance, contact_m = _line(world, goal)
     gap = (world.centre(goal.object) - world.tool())[:2]
     aside = abs(float(gap @ [-along[1], along[0]]))
-    return distance < 0.012 or aside > 0.03 or float(gap @ along[:2]) < 0.5 * contact_m
+    return distance < 0.012 or aside > 0.03 or float(gap @ along[:2]) < 0.25 * contact_m
 
 
 def _back_off(world: World, goal: InZone) -> Skill:
     """Straight back, then up, so that the block stays where it is."""
-    yaw, away = world_yaw(world, goal), world.tool() - world.centre(goal.object)
+    yaw, away = _push_yaw(world, goal), world.tool() - world.centre(goal.object)
     back = at_height(world.tool() + 0.03 * away / np.linalg.norm(away[:2]), PUSH_HEIGHT_M)
     yield from wait(2, Goal(back, yaw, NARROW_M, FAST))
     yield from move(world, lambda: Goal(at_height(back, TRAVEL_M), yaw, NARROW_M, FAST), near(world, 0.05))

@@ -63,7 +63,7 @@ class Oracle:
 
 
 class Random:
-    """Uniform joint targets: what success costs nothing."""
+    """Uniform over the joint targets that the body can reach in one step: what success is worth by luck."""
 
     hash = "random"
 
@@ -71,9 +71,13 @@ class Random:
         self._rng = np.random.default_rng(seed)
 
     def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
-        """One step each, within the joints' limits."""
-        bounds = [limits(env.wiring) for env in envs]
-        return [_chunk(self._rng.uniform(low, high)) for low, high in bounds]
+        """One step each, within the joints' limits and speeds."""
+        return [_chunk(self._draw(env)) for env in envs]
+
+    def _draw(self, env: TaskEnv) -> np.ndarray:
+        low, high = limits(env.wiring)
+        reach = np.append(np.array(env.embodiment.max_speed) / env.control_hz, 1.0)  # the gripper in one step
+        return np.clip(env.target() + self._rng.uniform(-reach, reach), low, high)
 
 
 class Still:

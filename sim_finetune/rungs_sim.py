@@ -92,13 +92,15 @@ def _seen(env: TaskEnv, without: Camera, camera: str) -> Bool[np.ndarray, "h w"]
 def not_solved(
     candidate: Candidate, *, still_seeds: int, still_s: float, random_seeds: int, random_share: float
 ) -> Candidate:
-    """R6: not solved at the start, nor by waiting, nor (but for rare luck) by random actions."""
+    """R6: not solved at the start, nor by waiting, nor by random actions, whose true share of successes (lower end of
+    the 95 % interval) must not be above `random_share`.
+    """
     short = candidate.studio._replace(max_steps=round(still_s * candidate.studio.control_hz))
     for row in _rows(candidate._replace(studio=short), Still(), still_seeds):
         if row["success_once"]:
             raise ValueError(f"solved by doing nothing (seed {row['seed']})")
     lucky = sum(row["success_held"] for row in _rows(candidate, Random(seed=candidate.first_seed), random_seeds))
-    if lucky > random_share * random_seeds:
+    if wilson(lucky, random_seeds).low > random_share:
         raise ValueError(f"random actions solve {lucky} of {random_seeds} episodes")
     return candidate
 

@@ -26,19 +26,21 @@ def hash_words(texts: list[str], *, buckets: int, max_words: int) -> Words:
     return Words(ids, ids != 0)
 
 
-def prefix_mask(words: Bool[Tensor, "b w"], *, num_images: int, num_queries: int) -> Bool[Tensor, "b 1 n n"]:
-    """Who sees whom in [words, image tokens, queries]: true = is seen.
-
-    Words and image tokens see each other both ways (a prefix, as in PaliGemma); queries see the prefix and earlier
-    queries; nobody sees padding, except that each padded row sees itself, since a softmax over nothing is NaN.
+def who_sees_whom(real: Bool[Tensor, "b n"], *, both_ways: int) -> Bool[Tensor, "b 1 n n"]:
+    """Attention mask, true = is seen: the first `both_ways` tokens see each other (a prefix, as in PaliGemma), the
+    others see everything before them. `real` is false at padding, which nobody sees but itself: a softmax over nothing
+    is NaN.
     """
-    batch, prefix = len(words), words.shape[1] + num_images
-    length = prefix + num_queries
-    sees = torch.ones(length, length, dtype=torch.bool, device=words.device).tril()
-    sees[:prefix, :prefix] = True
-    real = torch.cat([words, words.new_ones(batch, num_images + num_queries)], dim=1)
-    itself = torch.eye(length, dtype=torch.bool, device=words.device)
+    length = real.shape[1]
+    sees = torch.ones(length, length, dtype=torch.bool, device=real.device).tril()
+    sees[:both_ways, :both_ways] = True
+    itself = torch.eye(length, dtype=torch.bool, device=real.device)
     return ((sees & real[:, None, :]) | itself)[:, None]
+
+
+def real_tokens(x: Float[Tensor, "b n d"]) -> Bool[Tensor, "b n"]:
+    """All true: what is not words is never padding."""
+    return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)
 
 
 def additive(mask: Bool[Tensor, "b 1 n n"], dtype: torch.dtype) -> Float[Tensor, "b 1 n n"]:

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaModel
 
 from policy.backbone import Words
 from policy.backbones.stem import PointingStem
-from policy.sequence import additive, hash_words, mean_words, positions, prefix_mask
+from policy.sequence import additive, hash_words, mean_words, positions, real_tokens, who_sees_whom
 
 
 class TinyBackbone(nn.Module):
@@ -61,7 +61,8 @@ class TinyBackbone(nn.Module):
         embedded = self.language.embed_tokens(words.ids)
         tokens, hint = self._see(pixels, self.text_norm(mean_words(embedded, words.mask)))
         sequence = torch.cat([embedded, tokens, queries + hint], dim=1)
-        mask = prefix_mask(words.mask, num_images=tokens.shape[1], num_queries=queries.shape[1])
+        real = torch.cat([words.mask, real_tokens(tokens), real_tokens(queries)], dim=1)
+        mask = who_sees_whom(real, both_ways=real.shape[1] - queries.shape[1])
         hidden = self.language(
             inputs_embeds=sequence,
             attention_mask=additive(mask, sequence.dtype),

@@ -47,7 +47,7 @@ class Fsq(nn.Module):
 
     def __init__(self, *, levels: list[int]) -> None:
         super().__init__()
-        self.inner = FSQ(levels=list(levels))
+        self.inner = FSQ(levels=list(levels), preserve_symmetry=True)
         self.num_codes, self.dim = int(self.inner.codebook_size), len(levels)
 
     def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:

@@ -71,5 +71,6 @@ def _prepared(features: Tensor, targets: Tensor, groups: Tensor) -> tuple[Tensor
 
 
 def _standard(values: Tensor, fit: Tensor) -> Tensor:
+    """Zero mean, unit spread on the fitting rows, within ±10: a feature that hardly varied there must not explode elsewhere."""
     spread = values[fit].std(0)
-    return (values - values[fit].mean(0)) / torch.where(spread > 1e-9, spread, 1.0)
+    return ((values - values[fit].mean(0)) / torch.where(spread > 1e-9, spread, 1.0)).clamp(-10, 10)

@@ -25,7 +25,7 @@ class LatentModel(nn.Module):
         self.cameras, self.num_codes = tuple(cameras), num_codes
         self.trunk = Trunk(backbone=backbone, codes_per_step=codes_per_step)
         sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step, "num_codes": num_codes}
-        self.codes = checkpoint.build({**head, **sizes}, allowed=ALLOWED)
+        self.codes = checkpoint.build(head, allowed=ALLOWED)(**sizes)
 
     def logits(self, images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"] | None) -> Float[Tensor, "b k n"]:
         """Logits; `codes` are the true ones in training, None where they are not known."""
@@ -52,7 +52,7 @@ class ActionModel(nn.Module):
         )
         sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step, "chunk_steps": chunk_steps}
         sizes |= {"state_dim": len(state_names), "action_dim": len(action_names)}
-        self.actions: ChunkHead = checkpoint.build({**head, **sizes}, allowed=ALLOWED)
+        self.actions: ChunkHead = checkpoint.build(head, allowed=ALLOWED)(**sizes)
 
     def forward(self, images: Tensor, texts: list[str], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
         """Normalised actions; what training compares with normalised demonstrations."""

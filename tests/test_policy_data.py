@@ -1,0 +1,79 @@
+"""policy.data: codes and actions stand beside the right frames; other labels and other clips are refused."""
+
+import hydra
+import numpy as np
+import pytest
+import torch
+from hydra.errors import InstantiationException
+
+from lapa.shards import ShardIndex, shard_paths
+from lapa.stream import read_clip
+from policy.data import take_demos, take_steps
+from tests import policy_toys as toys
+
+
+def latents(clips, codes):
+    return hydra.utils.instantiate(toys.train_config("latent_policy", f"clips={clips}", f"codes={codes}", "out=o").data)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    return toys.write_clips(tmp_path_factory.mktemp("data") / "clips")
+
+
+def test_codes_stand_beside_their_frames(clips, tmp_path):
+    data = latents(clips, toys.write_codes(tmp_path / "codes", clips))
+    sample = read_clip(data.stream("all").index, 3)
+    for step in data.take(sample, np.random.default_rng(0)):
+        moment = int((step.codes[0] - 3) % 8)
+        assert torch.equal(step.images["front"], sample["frames"][moment])
+        assert step.codes.tolist() == [(3 + j + moment) % 8 for j in range(4)]
+
+
+def test_facts_come_from_the_labels(clips, tmp_path):
+    facts = latents(clips, toys.write_codes(tmp_path / "codes", clips, num_codes=16)).facts()
+    assert (facts["num_codes"], facts["codes_per_step"], facts["gap_s"], facts["cameras"]) == (16, 4, 0.5, ["front"])
+
+
+def test_labels_of_other_clips(clips, tmp_path):
+    codes = toys.write_codes(tmp_path / "codes", toys.write_clips(tmp_path / "other", first=20))
+    with pytest.raises(InstantiationException, match="made for other clips"):
+        latents(clips, codes)
+
+
+def test_a_clip_without_codes(clips, tmp_path):
+    data = latents(clips, toys.write_codes(tmp_path / "codes", clips, count=2))
+    with pytest.raises(ValueError, match="clip 'c7' has no codes"):
+        data.take(read_clip(data.stream("all").index, 7), np.random.default_rng(0))
+
+
+def test_no_codes(clips, tmp_path):
+    codes = toys.write_codes(tmp_path / "codes", clips)
+    (codes / "codes-000000.safetensors").unlink()
+    with pytest.raises(InstantiationException, match="no codes"):
+        latents(clips, codes)
+
+
+def test_a_chunk_ends_with_the_demonstration(tmp_path):
+    demos = toys.write_demos(tmp_path / "demos", cameras=("front", "wrist"))
+    sample = read_clip(ShardIndex(shard_paths(demos)), 0)
+    cut = {"cameras": ["front", "wrist"], "chunk_steps": 5, "steps_per_clip": toys.FRAMES}
+    records = take_demos(sample, np.random.default_rng(0), **cut)
+    actions = torch.from_numpy(sample["action.npy"])
+    for record in records:
+        moment = int((torch.from_numpy(sample["state.npy"]) - record.state).abs().sum(1).argmin())
+        left = min(5, toys.FRAMES - moment)
+        assert record.action_mask.tolist() == [True] * left + [False] * (5 - left)
+        assert torch.equal(record.actions[:left], actions[moment : moment + left])
+        assert torch.equal(record.images["front"], sample["frames"][moment]) and record.images.keys() == {
+            "front",
+            "wrist",
+        }
+    assert {int(record.action_mask.sum()) for record in records} == {1, 2, 3, 4, 5}
+
+
+def test_more_moments_than_frames():
+    sample = {"__key__": "a", "frames": torch.zeros(9, 3, 8, 8, dtype=torch.uint8), "json": {"text": ""}}
+    codes = {"a": np.zeros((2, 4), np.int16)}
+    steps = take_steps(sample, np.random.default_rng(0), codes=codes, camera="front", steps_per_clip=5)
+    assert len(steps) == 5

@@ -1,0 +1,63 @@
+"""policy.sequence, policy.augment, policy.optimiser: who sees whom, stable word numbers, shifts, rates."""
+
+import pytest
+import torch
+from torch import nn
+
+from policy.augment import shift
+from policy.optimiser import Schedule, parameter_groups, rate
+from policy.sequence import hash_words, positions, who_sees_whom
+
+
+def test_words_have_the_same_number_everywhere():
+    words = hash_words(["Reach the RED block!", "reach"], buckets=4096, max_words=8)
+    assert words.ids.tolist() == [[2539, 634, 1696, 2399], [2539, 0, 0, 0]]
+    assert words.mask.tolist() == [[True] * 4, [True, False, False, False]]
+
+
+def test_a_text_too_long_is_named():
+    with pytest.raises(ValueError, match=r"'one two three' has 3 words.*max_words=2"):
+        hash_words(["one two three", "one"], buckets=16, max_words=2)
+
+
+def test_prefix_both_ways_then_causal_and_padding_unseen():
+    real = torch.tensor([[True, False, True, True, True]])
+    sees = who_sees_whom(real, both_ways=3)[0, 0]
+    assert sees.int().tolist() == [
+        [1, 0, 1, 0, 0], [1, 1, 1, 0, 0], [1, 0, 1, 0, 0], [1, 0, 1, 1, 0], [1, 0, 1, 1, 1],
+    ]  # fmt: skip
+
+
+def test_positions_do_not_depend_on_padding():
+    short, long = (positions(words, 3, max_words=8, device=torch.device("cpu"))[0] for words in (2, 5))
+    assert short[-3:].tolist() == long[-3:].tolist() == [8, 9, 10]
+
+
+def test_shift_moves_whole_pictures_by_few_pixels():
+    torch.manual_seed(0)
+    images = torch.zeros(64, 1, 3, 16, 16, dtype=torch.uint8)
+    images[:, :, :, 8, 8] = 255
+    moved = shift(images, max_px=2)
+    places = moved[:, 0, 0].nonzero()
+    assert len(places) == 64 and torch.equal(moved[:, 0, 0], moved[:, 0, 2])
+    assert places[:, 1:].min() == 6 and places[:, 1:].max() == 10
+    assert torch.equal(shift(images, max_px=0), images)
+
+
+def test_rates_rise_then_fall():
+    values = [rate(step, warmup_steps=4, max_steps=20, lr_end=0.1) for step in range(21)]
+    assert values[:5] == [0.25, 0.5, 0.75, 1.0, 1.0] and values[4:] == sorted(values[4:], reverse=True)
+    assert values[20] == pytest.approx(0.1)
+
+
+def test_groups_have_their_own_rates_and_zero_freezes():
+    layers = {"vision": nn.Linear(2, 2), "head": nn.Linear(2, 2)}
+    schedule = Schedule({"vision": 0.0, "head": 1e-3}, 0.1, (0.9, 0.99), 1, 0.1)
+    rows = parameter_groups({name: list(layer.parameters()) for name, layer in layers.items()}, schedule)
+    assert [(row["name"], row["weight_decay"], row["lr"]) for row in rows] == [
+        ("head", 0.1, 1e-3),
+        ("head_plain", 0, 1e-3),
+    ]
+    assert not layers["vision"].weight.requires_grad
+    with pytest.raises(ValueError, match=r"lr names \['head', 'vision'\]; this policy has \['head'\]"):
+        parameter_groups({"head": []}, schedule)

@@ -34,6 +34,8 @@ def take_steps(
     if key not in codes:
         raise ValueError(f"clip {key!r} has no codes: label these clips again")
     labels = codes[key]
+    if len(labels) == 0:
+        raise ValueError(f"clip {key!r} is shorter than the labels' gap: it has no codes")
     moments = rng.choice(len(labels), size=steps_per_clip, replace=len(labels) < steps_per_clip)
     return [
         checked(LatentStep(key, {camera: frames[i]}, text, torch.from_numpy(labels[i].astype(np.int64))))

@@ -4,8 +4,9 @@ import re
 import zlib
 
 import torch
+from einops import rearrange
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 
 from policy.backbone import Words
 
@@ -48,10 +49,21 @@ def additive(mask: Bool[Tensor, "b 1 n n"], dtype: torch.dtype) -> Float[Tensor,
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, torch.finfo(dtype).min)
 
 
-def mean_words(embedded: Float[Tensor, "b w d"], mask: Bool[Tensor, "b w"]) -> Float[Tensor, "b d"]:
-    """Mean over real words; zero for an empty text."""
-    weights = mask.to(embedded.dtype)[..., None]
-    return (embedded * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+class Summary(nn.Module):
+    """Word embeddings → one vector: the mean of three-word windows, so that "red to green" is not "green to red"."""
+
+    def __init__(self, *, width: int) -> None:
+        super().__init__()
+        self.window = nn.Conv1d(width, width, 3, padding=1)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, embedded: Float[Tensor, "b w d"], mask: Bool[Tensor, "b w"]) -> Float[Tensor, "b d"]:
+        """Padding counts as nothing; an empty text gives the same vector always."""
+        real = mask.to(embedded.dtype)[..., None]
+        words = embedded * real
+        windows = rearrange(self.window(rearrange(words, "b w d -> b d w")), "b d w -> b w d")
+        found = words + nn.functional.gelu(windows)
+        return self.norm((found * real).sum(dim=1) / real.sum(dim=1).clamp(min=1))
 
 
 def positions(num_words: int, num_others: int, *, max_words: int, device: torch.device) -> Int64[Tensor, "1 n"]:

@@ -6,7 +6,7 @@ from torch import nn
 
 from policy.augment import shift
 from policy.optimiser import Schedule, parameter_groups, rate
-from policy.sequence import hash_words, positions, who_sees_whom
+from policy.sequence import Summary, hash_words, positions, who_sees_whom
 
 
 def test_words_have_the_same_number_everywhere():
@@ -31,6 +31,18 @@ def test_prefix_both_ways_then_causal_and_padding_unseen():
 def test_positions_do_not_depend_on_padding():
     short, long = (positions(words, 3, max_words=8, device=torch.device("cpu"))[0] for words in (2, 5))
     assert short[-3:].tolist() == long[-3:].tolist() == [8, 9, 10]
+
+
+def test_the_summary_knows_the_order_of_words_but_not_the_padding():
+    torch.manual_seed(0)
+    summary, embedded = Summary(width=16), torch.randn(1, 6, 16)
+    real = torch.ones(1, 6, dtype=torch.bool)
+    swapped = embedded[:, [0, 4, 2, 3, 1, 5]]
+    assert not torch.allclose(summary(embedded, real), summary(swapped, real), atol=1e-3)
+    padded = torch.cat([embedded, torch.randn(1, 2, 16)], dim=1)
+    more = torch.cat([real, ~real[:, :2]], dim=1)
+    torch.testing.assert_close(summary(padded, more), summary(embedded, real))
+    assert torch.isfinite(summary(embedded, ~real)).all()
 
 
 def test_shift_moves_whole_pictures_by_few_pixels():

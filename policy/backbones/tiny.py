@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaModel
 
 from policy.backbone import Words
 from policy.backbones.stem import PointingStem
-from policy.sequence import additive, hash_words, mean_words, positions, real_tokens, who_sees_whom
+from policy.sequence import Summary, additive, hash_words, positions, real_tokens, who_sees_whom
 
 
 class TinyBackbone(nn.Module):
@@ -37,7 +37,7 @@ class TinyBackbone(nn.Module):
         self.pointer = nn.Sequential(
             nn.Linear(num_cameras * num_points * 2, pointer_hidden), nn.GELU(), nn.Linear(pointer_hidden, width)
         )
-        self.text_norm = nn.LayerNorm(width)
+        self.summary = Summary(width=width)
         self.language = LlamaModel(_llama(buckets, width, depth, num_heads, feed_forward))
         _start(self.language)
 
@@ -59,7 +59,7 @@ class TinyBackbone(nn.Module):
     ) -> Float[Tensor, "b q d"]:
         """Hidden states of the queries."""
         embedded = self.language.embed_tokens(words.ids)
-        tokens, hint = self._see(pixels, self.text_norm(mean_words(embedded, words.mask)))
+        tokens, hint = self._see(pixels, self.summary(embedded, words.mask))
         sequence = torch.cat([embedded, tokens, queries + hint], dim=1)
         real = torch.cat([words.mask, real_tokens(tokens), real_tokens(queries)], dim=1)
         mask = who_sees_whom(real, both_ways=real.shape[1] - queries.shape[1])
@@ -75,7 +75,7 @@ class TinyBackbone(nn.Module):
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """vision: stem, places, pointer; language: words and Llama."""
         vision = [*self.stem.parameters(), *self.place.parameters(), self.names, *self.pointer.parameters()]
-        return {"vision": vision, "language": [*self.text_norm.parameters(), *self.language.parameters()]}
+        return {"vision": vision, "language": [*self.summary.parameters(), *self.language.parameters()]}
 
     def _see(self, pixels: Tensor, text: Tensor) -> tuple[Float[Tensor, "b m d"], Float[Tensor, "b 1 d"]]:
         """Image tokens of all cameras, and the hint to the queries."""

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -22,7 +23,9 @@ class RateColumn(ProgressColumn):
 
 def bar() -> Progress:
     """The project's progress bar: label, bar, count, rate, time left."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn())
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(), TimeRemainingColumn()
+    )
 
 
 def run_all(
@@ -45,7 +48,7 @@ def _map(function: Callable[[Item], Result], items: Sequence[Item], num_workers:
         return
     # spawn: a fork would copy EGL contexts, decoders and thread pools that do not survive it
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(num_workers, len(items)), mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(num_workers, len(items)), mp_context=context, initializer=_prepare) as pool:
         futures = [pool.submit(function, item) for item in items]
         try:
             for future in futures:
@@ -55,7 +58,15 @@ def _map(function: Callable[[Item], Result], items: Sequence[Item], num_workers:
                 future.cancel()
 
 
-def _one_thread() -> None:
-    """Processes already fill the cores; more threads in each would only fight."""
+def _prepare() -> None:
+    """One thread each, as the processes already fill the cores; and none outlives a parent that was killed."""
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -29,13 +29,6 @@ class Job(NamedTuple):
     items: list[Any]
 
 
-class Timed(NamedTuple):
-    """An outcome, and whether it was worked out now or lay there."""
-
-    outcome: Outcome
-    fresh: bool
-
-
 def main(cfg: DictConfig) -> None:
     """`lapa build`: read `cfg.source`, write clips of `cfg.fps` and `cfg.image_px` to `cfg.out`."""
     source = make_source(cfg)
@@ -43,10 +36,14 @@ def main(cfg: DictConfig) -> None:
     with open_stage(_without_places(cfg, source.contents()), inputs=dict.fromkeys(PLACES)) as stage:
         if stage.done:
             return
+        jobs = plan(items, cfg.videos_per_shard)
+        to_do = [job for job in jobs if not _outcome_path(stage.out, job).is_file()]
         work = partial(build_shard, source=source, filters=Filters(**cfg.filters), out=stage.out)
         started = time.time()
-        rows = list(run_all(work, plan(items, cfg.videos_per_shard), num_workers=cfg.num_workers, label="build"))
-        _finish(stage, cfg, rows, seconds=time.time() - started)
+        fresh = merge(run_all(work, to_do, num_workers=cfg.num_workers, label="build"))
+        rates = _rates(fresh, time.time() - started)
+        outcome = merge(_stored(_outcome_path(stage.out, job)) for job in jobs)
+        _finish(stage, cfg, outcome, rates)
 
 
 def make_source(cfg: DictConfig) -> Any:
@@ -79,21 +76,26 @@ def plan(items: list[Any], videos_per_shard: int) -> list[Job]:
     return [Job(number, items[start : start + videos_per_shard]) for number, start in enumerate(starts)]
 
 
-def build_shard(job: Job, *, source: Any, filters: Filters, out: Path) -> Timed:
-    """Write `clips-<number>.tar` and tell what became of each of its videos, unless both are there.
+def _outcome_path(out: Path, job: Job) -> Path:
+    return out / "resume" / f"clips-{job.number:06d}.json"
 
-    The outcome is written after the shard: where it is, the shard is whole. No tar is made of no clip.
+
+def _stored(path: Path) -> Outcome:
+    return Outcome(**json.loads(path.read_text()))
+
+
+def build_shard(job: Job, *, source: Any, filters: Filters, out: Path) -> Outcome:
+    """Write `clips-<number>.tar` and what became of each of its videos. No tar is made of no clip.
+
+    The outcome is written after the shard: where it is, the shard is whole.
     """
-    done = out / "resume" / f"clips-{job.number:06d}.json"
-    if done.is_file():
-        return Timed(Outcome(**json.loads(done.read_text())), fresh=False)
     parts = [read_item(item, source, filters) for item in job.items]
     samples = [sample for _, clips in parts for sample in clips]
     if samples:
         write_shard(out / f"clips-{job.number:06d}.tar", samples)
     outcome = merge(outcome for outcome, _ in parts)
-    write_json(done, outcome._asdict())
-    return Timed(outcome, fresh=True)
+    write_json(_outcome_path(out, job), outcome._asdict())
+    return outcome
 
 
 def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[dict[str, Any]]]:
@@ -113,11 +115,12 @@ def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[d
     return Outcome(1, len(samples), frames, dropped, [], {name: bodies.count(name) for name in bodies}), samples
 
 
-def _finish(stage: Stage, cfg: DictConfig, rows: list[Timed], *, seconds: float) -> None:
-    outcome = merge(row.outcome for row in rows)
+def _rates(fresh: Outcome, seconds: float) -> dict[str, float]:
+    return {"videos/s": fresh.videos / seconds, "clips/s": fresh.clips / seconds, "frames/s": fresh.frames / seconds}
+
+
+def _finish(stage: Stage, cfg: DictConfig, outcome: Outcome, rates: dict[str, float]) -> None:
     write_lists(stage.out, outcome)
-    fresh = merge(row.outcome for row in rows if row.fresh)
-    rates = {"videos/s": fresh.videos / seconds, "clips/s": fresh.clips / seconds, "frames/s": fresh.frames / seconds}
     print_outcome(outcome, rates=rates)
     counts = {"videos": outcome.videos, "frames": outcome.frames, "dropped": outcome.reasons()}
     counts |= {"quarantined": len(outcome.quarantined)}

@@ -1,15 +1,16 @@
 """Two frames in, k latent codes out, and from the first frame and the codes back to what happened between them."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-from einops import repeat
+from einops import rearrange
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from quantizer.blocks import Transformer, learnt, patchify, to_unit, unpatchify
 from quantizer.bottlenecks import Quantised
-from quantizer.motion import BlockMatching
+from quantizer.motion import BlockMatching, Motion
 from quantizer.targets import Target
 
 Images = UInt8[Tensor, "b 3 h w"]
@@ -35,32 +36,39 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         self.patch_px, self.grid, self.num_queries = patch_px, grid, codes_per_step
-        self.embed = nn.Linear(6 * patch_px**2 + 2, dim)
-        self.position, self.queries = learnt(grid**2, dim), learnt(codes_per_step, dim)
+        self.embed, self.embed_drift = nn.Linear(6 * patch_px**2 + 3, dim), nn.Linear(2, codes_per_step * dim)
+        self.position = learnt(grid**2, dim)
+        self.queries = nn.Parameter(torch.randn(codes_per_step, dim))  # far apart, or all codes would say the same
         self.transformer = Transformer(dim=dim, depth=depth, num_heads=num_heads)
         self.to_code = nn.Linear(dim, dim_code)
 
-    def forward(self, before: Tensor, after: Tensor, flow: Tensor) -> Float[Tensor, "b k d"]:
-        seen = torch.cat((before, after - before), 1)
-        patches = torch.cat((patchify(seen, self.patch_px), flow * self.grid), -1)  # motion in patches, about 1
-        queries = repeat(self.queries, "k d -> b k d", b=len(patches))
+    def forward(self, before: Tensor, after: Tensor, motion: Motion) -> Float[Tensor, "b k d"]:
+        seen = patchify(torch.cat((before, after - before), 1), self.patch_px)
+        patches = torch.cat((seen, motion.flow * self.grid, motion.trust[..., None]), -1)  # motion in patches, about 1
+        drift = rearrange(self.embed_drift(motion.drift * self.grid), "b (k d) -> b k d", k=self.num_queries)
+        queries = self.queries + drift
         tokens = torch.cat((queries, self.embed(patches) + self.position), 1)
         return self.to_code(self.transformer(tokens)[:, : self.num_queries])
 
 
 class Decoder(nn.Module):
-    """Sees the first frame and the codes; says for each patch what each target asks: → {name: [b n channels]}."""
+    """Sees the first frame and the codes; says what each target asks: → {name: [b n channels]}.
+
+    Targets of patches are read from the patches' tokens; targets of the whole picture are a linear map of the codes alone.
+    """
 
     def __init__(
         self, *, patch_px: int, grid: int, dim: int, depth: int, num_heads: int, codes_per_step: int, dim_code: int,
-        channels: dict[str, int],
+        targets: Mapping[str, Target],
     ) -> None:  # fmt: skip
         super().__init__()
         self.patch_px, self.num_queries = patch_px, codes_per_step
         self.embed, self.from_code = nn.Linear(3 * patch_px**2, dim), nn.Linear(dim_code, dim)
         self.position, self.slots, self.no_code = learnt(grid**2, dim), learnt(codes_per_step, dim), learnt(dim_code)
         self.transformer = Transformer(dim=dim, depth=depth, num_heads=num_heads)
-        self.heads = nn.ModuleDict({name: nn.Linear(dim, count) for name, count in channels.items()})
+        self.of_patches = {name: target.of_patches for name, target in targets.items()}
+        inputs = {name: dim if of_patches else codes_per_step * dim_code for name, of_patches in self.of_patches.items()}
+        self.heads = nn.ModuleDict({name: nn.Linear(inputs[name], targets[name].channels) for name in targets})
         for head in self.heads.values():  # begin by predicting that nothing happens
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
@@ -70,7 +78,8 @@ class Decoder(nn.Module):
         vectors = torch.where(hidden[:, None, None], self.no_code, vectors)
         patches = self.embed(patchify(before, self.patch_px)) + self.position
         tokens = self.transformer(torch.cat((self.from_code(vectors) + self.slots, patches), 1))[:, self.num_queries :]
-        return {name: head(tokens).float() for name, head in self.heads.items()}
+        seen = {True: tokens, False: rearrange(vectors, "b k d -> b 1 (k d)")}
+        return {name: head(seen[self.of_patches[name]]).float() for name, head in self.heads.items()}
 
 
 class Quantizer(nn.Module):
@@ -87,8 +96,7 @@ class Quantizer(nn.Module):
         self.motion, self.bottleneck, self.targets = motion, bottleneck, nn.ModuleDict(dict(targets))
         shared = dict(patch_px=patch_px, grid=motion.grid, dim=dim, num_heads=num_heads, codes_per_step=codes_per_step)
         self.encoder = Encoder(**shared, depth=depth_encoder, dim_code=bottleneck.dim)
-        channels = {name: target.channels for name, target in targets.items()}
-        self.decoder = Decoder(**shared, depth=depth_decoder, dim_code=bottleneck.dim, channels=channels)
+        self.decoder = Decoder(**shared, depth=depth_decoder, dim_code=bottleneck.dim, targets=targets)
 
     @property
     def num_codes(self) -> int:
@@ -97,12 +105,12 @@ class Quantizer(nn.Module):
     def forward(self, before: Images, after: Images, hidden: Tensor | None) -> Outcome:
         """Errors of predicting what happened; where `hidden` [b] the decoder gets no codes. None: hide `code_dropout` of them."""
         first, second = self._unit(before), self._unit(after)
-        flow = self.motion(first, second)
-        vectors, codes, loss = self.bottleneck(self.encoder(first, second, flow))
+        motion = self.motion(first, second)
+        vectors, codes, loss = self.bottleneck(self.encoder(first, second, motion))
         if hidden is None:
             hidden = torch.rand(len(codes), device=codes.device) < self.code_dropout
         predictions = self.decoder(first, vectors, hidden)
-        truths = {name: target(first, second, flow) for name, target in self.targets.items()}
+        truths = {name: target(first, second, motion) for name, target in self.targets.items()}
         errors = {name: (truths[name] - prediction).square().mean((1, 2)) for name, prediction in predictions.items()}
         return Outcome(codes, loss, errors)
 
@@ -128,8 +136,8 @@ class Quantizer(nn.Module):
         return (unpatchify(patches, self.patch_px, self.image_px) + 0.5).clamp(0, 1) * 255
 
     def mean_motion(self, before: Images, after: Images) -> Float[Tensor, "b 2"]:
-        """Displacement (down, right) of the image's mean patch, as a share of its side: what a probe without labels asks for."""
-        return self.motion(self._unit(before), self._unit(after)).mean(1)
+        """Displacement (down, right) of what moves, as a share of the image's side: what a probe without labels asks for."""
+        return self.motion(self._unit(before), self._unit(after)).drift
 
     def _unit(self, images: Images) -> Float[Tensor, "b 3 h w"]:
         if images.shape[-2:] != (self.image_px, self.image_px):

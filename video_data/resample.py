@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+TIE_S = 1e-3  # containers round time stamps to 1 ms; two frames equally near must not be chosen by rounding
 Picture = UInt8[np.ndarray, "h w 3"]
 
 
@@ -16,11 +17,11 @@ def nearest_frames(times_s: Float[np.ndarray, "n"], fps: float) -> Int[np.ndarra
     decrease; one is repeated where the video is slower than `fps`.
     """
     times = times_s - times_s[0]
-    instants = np.arange(int(np.floor(times[-1] * fps + 1e-3)) + 1) / fps
+    instants = np.arange(int(np.floor(times[-1] * fps + TIE_S * fps)) + 1) / fps
     right = np.clip(np.searchsorted(times, instants), 1, max(len(times) - 1, 1))
     if len(times) == 1:
         return np.zeros(1, dtype=np.int64)
-    closer_left = instants - times[right - 1] <= times[right] - instants
+    closer_left = instants - times[right - 1] <= times[right] - instants + TIE_S
     return np.where(closer_left, right - 1, right)
 
 

@@ -42,7 +42,12 @@ def override_keys(name: str) -> list[str]:
 
 def _groups(text: str) -> dict[str, list[str]]:
     entries = (yaml.safe_load(text) or {}).get("defaults", [])
-    named = [str(key).split("@")[0].removeprefix("override /") for entry in entries if isinstance(entry, dict) for key in entry]
+    named = [
+        str(key).split("@")[0].removeprefix("override /")
+        for entry in entries
+        if isinstance(entry, dict)
+        for key in entry
+    ]
     folders = [word.removeprefix("optional ").strip("/ ") for word in named]
     return {folder: sorted(path.stem for path in (configs_dir() / folder).glob("*.yaml")) for folder in folders}
 

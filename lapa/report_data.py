@@ -13,7 +13,7 @@ class Count(NamedTuple):
     """One number of a data stage, as in ("dropped: no motion", 12)."""
 
     label: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
 
 
 class Counts(NamedTuple):
@@ -21,7 +21,7 @@ class Counts(NamedTuple):
 
     stage: str
     record: str
-    count: int
+    count: int  # type: ignore[assignment]
     rows: list[Count]
 
 

@@ -19,7 +19,7 @@ CSS = {INK: "ink", FAINT: "faint", GRID: "rule", BASELINE: "baseline"} | {
 }
 MAX_POINTS = 300  # a line; more than a panel has pixels to show
 
-STYLE = {
+STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: the page's font, and it can be read aloud
     "svg.hashsalt": "report",  # the same numbers give the same bytes
     "axes.edgecolor": GRID,

@@ -76,7 +76,9 @@ def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
             return (out / MANIFEST).is_file()
         if not overwrite:
             changed = ", ".join(differences(there, wanted)[:6])
-            raise ValueError(f"{out} holds a result of other settings ({changed}); choose another out= or overwrite=true")
+            raise ValueError(
+                f"{out} holds a result of other settings ({changed}); choose another out= or overwrite=true"
+            )
         shutil.rmtree(out)
     elif out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and was not made by lapa; choose another out=")
@@ -110,7 +112,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished folder; ValueError when it is missing or was not finished."""
     path = Path(folder) / MANIFEST
     if not path.is_file():
-        why = "was begun but not finished: run its command again" if (Path(folder) / FINGERPRINT).is_file() else "has no manifest"
+        why = (
+            "was begun but not finished: run its command again"
+            if (Path(folder) / FINGERPRINT).is_file()
+            else "has no manifest"
+        )
         raise ValueError(f"{folder} {why}" if Path(folder).is_dir() else f"no folder {folder}")
     return json.loads(path.read_text())
 

@@ -33,7 +33,7 @@ def decode_mp4(data: bytes) -> UInt8[Tensor, "t 3 h w"]:
 
     PyAV, not decord: as fast for clips this small, and decord 0.6.0 fails on widths of 16, 24 and 48 px.
     """
-    with av.open(io.BytesIO(data)) as container:
+    with av.open(io.BytesIO(data), "r") as container:
         stream = container.streams.video[0]
         stream.thread_count = 1
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])

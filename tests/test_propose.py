@@ -13,7 +13,8 @@ from sim_finetune.propose import main
 from sim_finetune.proposers.sampler import Sampler
 from sim_finetune.spec import read_spec
 
-FAST = ["ladder=quick", "embodiment=hand", "proposer.weights={reach: 1}", "ladder.R8_oracle.seeds=7"]
+ONLY_REACH = [f"proposer.weights.{family}=0" for family in ("push_to_zone", "pick_and_place", "open_drawer")]
+FAST = ["ladder=quick", "embodiment=hand", *ONLY_REACH, "ladder.R8_oracle.seeds=7"]
 
 
 def sampler(**changes):

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -66,7 +67,12 @@ def build(settings: Mapping[str, Any], *, allowed: tuple[str, ...]) -> Any:
     for target in _targets(settings):
         if not target.startswith(allowed):
             raise ValueError(f"settings want to build {target!r}; only {', '.join(allowed)}… may be built from a file")
-    return hydra.utils.instantiate(OmegaConf.create(dict(settings)), _convert_="all")
+    try:
+        return hydra.utils.instantiate(OmegaConf.create(dict(settings)), _convert_="all")
+    except InstantiationException as error:
+        raise ValueError(
+            f"these settings do not build: {str(error).splitlines()[0]} {error.__cause__ or ''}"
+        ) from error
 
 
 def _targets(node: Any) -> Iterator[str]:

@@ -23,14 +23,24 @@ def main(argv: list[str] | None = None) -> None:
         return
     try:
         enter(args.door, args.overrides, args.config_dir)
-    except (ValueError, OSError, TypeError) as error:
-        if os.environ.get("LAPA_TRACEBACK"):
+    except Exception as error:
+        fault = user_fault(error)
+        if fault is None or os.environ.get("LAPA_TRACEBACK"):
             raise
-        print(f"lapa {args.door}: {error}", file=sys.stderr)
+        print(f"lapa {args.door}: {fault}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print(f"\nlapa {args.door}: interrupted; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(130)
+
+
+def user_fault(error: Exception) -> Exception | None:
+    """The error to tell in one line: a ValueError or OSError, also where Hydra wrapped it; None for a fault of ours."""
+    inner: BaseException | None = error
+    while type(inner).__name__ == "InstantiationException":  # hydra's; not imported here, help must stay fast
+        inner = inner.__cause__  # type: ignore[union-attr]
+    tellable = (ValueError, OSError) if inner is error else (ValueError, OSError, TypeError)
+    return inner if isinstance(inner, tellable) else None
 
 
 def enter(door: str, overrides: list[str], config_dir: Path | None = None) -> None:

@@ -1,5 +1,6 @@
 """A quantizer and clips whose motion is known in, quality.json and two pictures out: code use beside probes of true motion."""
 
+import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ class Pairs(NamedTuple):
     after: UInt8[Tensor, "b 3 h w"]
     start: Float[Tensor, "b m"]  # true position or state before
     change: Float[Tensor, "b m"]  # by how much it changed, in its own units
-    clip: Int64[Tensor, "b"]
+    clip: Int64[Tensor, "b"]  # the same for all clips of one video: a probe is scored on videos it has not seen
     truth: str  # what `change` is, in words; "optical flow" when the clips know no truth
 
 
@@ -37,20 +38,33 @@ def gather(folder: Path, *, gap: int, max_clips: int, pairs_per_clip: int) -> Pa
     index = ShardIndex(shard_paths(folder))
     chosen = np.unique(np.linspace(0, len(index) - 1, min(max_clips, len(index))).round().astype(int))
     name, truth = next(((name, words) for name, words in TRUTHS.items() if name in index[0]), (None, "optical flow"))
-    parts = [_clip_pairs(index[int(i)], int(i), name, gap, pairs_per_clip) for i in chosen]
+    parts = [_clip_pairs(index[int(i)], episode_number(index.keys[i]), name, gap, pairs_per_clip) for i in chosen]
     kept = [part for part in parts if part is not None]
     if not kept:
         raise ValueError(f"no clip in {folder} is longer than the gap of {gap} frames")
     return Pairs(*(torch.cat(columns) for columns in zip(*kept, strict=True)), truth)
 
 
-def _clip_pairs(sample: dict[str, Any], number: int, name: str | None, gap: int, count: int) -> tuple[Tensor, ...] | None:
+def episode_number(key: str) -> int:
+    """One number for all clips that were cut from one video: their keys agree up to the @."""
+    return zlib.crc32(key.partition("@")[0].encode())
+
+
+def _clip_pairs(
+    sample: dict[str, Any], number: int, name: str | None, gap: int, count: int
+) -> tuple[Tensor, ...] | None:
     frames = decode_mp4(sample["mp4"])
     if len(frames) <= gap:
         return None
     starts = torch.from_numpy(np.unique(np.linspace(0, len(frames) - gap - 1, count).round().astype(int)))
     path = torch.from_numpy(np.asarray(sample[name], np.float32)) if name else torch.zeros(len(frames), 1)
-    return frames[starts], frames[starts + gap], path[starts], path[starts + gap] - path[starts], torch.full_like(starts, number)
+    return (
+        frames[starts],
+        frames[starts + gap],
+        path[starts],
+        path[starts + gap] - path[starts],
+        torch.full_like(starts, number),
+    )
 
 
 @torch.inference_mode()

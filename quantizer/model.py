@@ -9,7 +9,6 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from quantizer.blocks import Transformer, learnt, patchify, to_unit, unpatchify
-from quantizer.bottlenecks import Quantised
 from quantizer.motion import BlockMatching, Motion
 from quantizer.targets import Target
 

@@ -16,7 +16,22 @@ class Quantised(NamedTuple):
     loss: Float[Tensor, ""]
 
 
-class Vq(nn.Module):
+class Bottleneck(nn.Module):
+    """What every bottleneck offers: `num_codes` codes a slot, named by vectors of `dim` numbers."""
+
+    num_codes: int
+    dim: int
+
+    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        """Quantise; in training mode this may also teach the codebook."""
+        raise NotImplementedError
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The vectors that `forward` gives with these codes; ValueError for codes that do not exist."""
+        raise NotImplementedError
+
+
+class Vq(Bottleneck):
     """Nearest row of a learnt codebook (moving averages, rotation trick); rows hardly used are put on live latents.
 
     Build it in Lightning's `configure_model`: the library decides there whether ranks share their codebook.
@@ -42,7 +57,7 @@ class Vq(nn.Module):
         return self.inner.get_output_from_indices(_in_range(codes, self.num_codes))
 
 
-class Fsq(nn.Module):
+class Fsq(Bottleneck):
     """Rounds each of len(levels) channels to levels[i] values (arXiv 2309.15505): no codebook to learn or to lose."""
 
     def __init__(self, *, levels: list[int]) -> None:

@@ -46,7 +46,9 @@ def gap_frames(gap_s: float, fps: float) -> int:
     """The quantizer's gap in frames of these clips; ValueError when no whole number comes near."""
     gap = round(gap_s * fps)
     if gap < 1 or abs(gap / fps - gap_s) > GAP_SLACK * gap_s:
-        raise ValueError(f"the quantizer compares frames {gap_s:g} s apart, which is {gap_s * fps:.2f} frames at {fps:g} Hz")
+        raise ValueError(
+            f"the quantizer compares frames {gap_s:g} s apart, which is {gap_s * fps:.2f} frames at {fps:g} Hz"
+        )
     return gap
 
 
@@ -62,7 +64,10 @@ def label_shard(work: Work, *, folder: str, gap: int, batch: int) -> Int64[Tenso
     """Write one sidecar unless it is there (it appears only when whole); returns how often each code occurs in it."""
     quantizer = _kept(folder)
     if not work.sidecar.exists():
-        found = {s["__key__"]: codes_of(quantizer, decode_mp4(s["mp4"]), gap=gap, batch=batch) for s in read_shard(work.shard)}
+        found = {
+            s["__key__"]: codes_of(quantizer, decode_mp4(s["mp4"]), gap=gap, batch=batch)
+            for s in read_shard(work.shard)
+        }
         with atomic_path(work.sidecar) as partial_path:
             save_file({key: codes.numpy().astype(np.int16) for key, codes in found.items()}, partial_path)
     codes = [rows.astype(np.int64).ravel() for rows in load_file(work.sidecar).values()]
@@ -83,7 +88,9 @@ def main(cfg: DictConfig) -> None:
             return
         facts = _facts(Path(cfg.quantizer), read_manifest(Path(cfg.clips)))
         gap = gap_frames(facts["gap_s"], facts["fps"])
-        works = [Work(path, stage.out / f"codes-{i:06d}.safetensors") for i, path in enumerate(shard_paths(Path(cfg.clips)))]
+        works = [
+            Work(path, stage.out / f"codes-{i:06d}.safetensors") for i, path in enumerate(shard_paths(Path(cfg.clips)))
+        ]
         label = partial(label_shard, folder=str(cfg.quantizer), gap=gap, batch=cfg.batch_size)
         uses = torch.stack(list(run_all(label, works, num_workers=cfg.num_workers, label="labels"))).sum(0)
         found = write_quality(
@@ -106,5 +113,6 @@ def _facts(quantizer: Path, clips: dict[str, Any]) -> dict[str, Any]:
 def _sentence(found: dict[str, Any]) -> str:
     """Code use and the probe in one line: neither means anything alone."""
     probe = found["probe"]
-    told = f"R² of the {found['probe_of']} {probe['codes_linear']:.2f} from codes (linear), {probe['shuffled']:.2f} from shuffled codes"
-    return f"{found['codes_used']} of {found['num_codes']} codes in use, perplexity {found['perplexity']:.2f}; {told}"
+    scores = f"{probe['codes_linear']:.2f} from codes (linear), {probe['shuffled']:.2f} from shuffled codes"
+    used = f"{found['codes_used']} of {found['num_codes']} codes in use, perplexity {found['perplexity']:.2f}"
+    return f"{used}; R² of the {found['probe_of']}: {scores}"

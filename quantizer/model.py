@@ -9,8 +9,9 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
 from quantizer.blocks import Transformer, learnt, patchify, to_unit, unpatchify
+from quantizer.bottlenecks import Bottleneck
 from quantizer.motion import BlockMatching, Motion
-from quantizer.targets import Target
+from quantizer.targets import Residual, Target
 
 Images = UInt8[Tensor, "b 3 h w"]
 
@@ -66,11 +67,13 @@ class Decoder(nn.Module):
         self.position, self.slots, self.no_code = learnt(grid**2, dim), learnt(codes_per_step, dim), learnt(dim_code)
         self.transformer = Transformer(dim=dim, depth=depth, num_heads=num_heads)
         self.of_patches = {name: target.of_patches for name, target in targets.items()}
-        inputs = {name: dim if of_patches else codes_per_step * dim_code for name, of_patches in self.of_patches.items()}
+        inputs = {
+            name: dim if of_patches else codes_per_step * dim_code for name, of_patches in self.of_patches.items()
+        }
         self.heads = nn.ModuleDict({name: nn.Linear(inputs[name], targets[name].channels) for name in targets})
         for head in self.heads.values():  # begin by predicting that nothing happens
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
+            for parameter in head.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, before: Tensor, vectors: Tensor, hidden: Tensor) -> dict[str, Float[Tensor, "b n c"]]:
         """`hidden` [b] bool: samples whose codes the decoder must do without."""
@@ -84,22 +87,34 @@ class Decoder(nn.Module):
 class Quantizer(nn.Module):
     """Frame pairs (uint8, square, `image_px` a side) to codes and back. See `configs/model/quantizer.yaml` for values."""
 
+    bottleneck: Bottleneck
+    motion: BlockMatching
+    targets: nn.ModuleDict
+
     def __init__(
         self, *, image_px: int, patch_px: int, dim: int, depth_encoder: int, depth_decoder: int, num_heads: int,
-        codes_per_step: int, code_dropout: float, motion: BlockMatching, bottleneck: nn.Module, targets: dict[str, Target],
+        codes_per_step: int, code_dropout: float, motion: BlockMatching, bottleneck: Bottleneck, targets: dict[str, Target],
     ) -> None:  # fmt: skip
         super().__init__()
         if image_px != patch_px * motion.grid:
             raise ValueError(f"image_px {image_px} must be patch_px {patch_px} × the motion's grid {motion.grid}")
-        self.image_px, self.patch_px, self.codes_per_step, self.code_dropout = image_px, patch_px, codes_per_step, code_dropout
+        self.image_px, self.patch_px = image_px, patch_px
+        self.codes_per_step, self.code_dropout = codes_per_step, code_dropout
         self.motion, self.bottleneck, self.targets = motion, bottleneck, nn.ModuleDict(dict(targets))
+        self.weights = {name: target.weight for name, target in targets.items()}
         shared = dict(patch_px=patch_px, grid=motion.grid, dim=dim, num_heads=num_heads, codes_per_step=codes_per_step)
         self.encoder = Encoder(**shared, depth=depth_encoder, dim_code=bottleneck.dim)
         self.decoder = Decoder(**shared, depth=depth_decoder, dim_code=bottleneck.dim, targets=targets)
 
     @property
     def num_codes(self) -> int:
+        """Size of the codebook that all slots share."""
         return self.bottleneck.num_codes
+
+    def loss(self, outcome: Outcome) -> Float[Tensor, ""]:
+        """Weighted sum of the targets' errors, and the bottleneck's own loss."""
+        errors = torch.stack([self.weights[name] * error.mean() for name, error in outcome.errors.items()])
+        return outcome.commitment + errors.sum()
 
     def forward(self, before: Images, after: Images, hidden: Tensor | None) -> Outcome:
         """Errors of predicting what happened; where `hidden` [b] the decoder gets no codes. None: hide `code_dropout` of them."""
@@ -124,10 +139,10 @@ class Quantizer(nn.Module):
 
     def decode(self, before: Images, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b 3 h w"]:
         """The second frame as far as first frame and codes tell, in [0, 255]."""
-        painters = {name: target for name, target in self.targets.items() if hasattr(target, "paint")}
-        if not painters:
+        drawn = [(name, target) for name, target in self.targets.items() if isinstance(target, Residual)]
+        if not drawn:
             raise ValueError(f"the targets {list(self.targets)} describe no pixels, so there is nothing to draw")
-        name, target = next(iter(painters.items()))
+        name, target = drawn[0]
         first = self._unit(before)
         seen = torch.zeros(len(codes), dtype=torch.bool, device=codes.device)
         prediction = self.decoder(first, self.bottleneck.lookup(codes), seen)[name]
@@ -140,7 +155,9 @@ class Quantizer(nn.Module):
 
     def _unit(self, images: Images) -> Float[Tensor, "b 3 h w"]:
         if images.shape[-2:] != (self.image_px, self.image_px):
-            raise ValueError(f"frames are {tuple(images.shape[-2:])}; this quantizer reads {self.image_px} × {self.image_px}")
+            raise ValueError(
+                f"frames are {tuple(images.shape[-2:])}; this quantizer reads {self.image_px} × {self.image_px}"
+            )
         return to_unit(images)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lapa import checkpoint
 from lapa.records import FramePair
-from quantizer.model import Outcome, Quantizer, perplexity
+from quantizer.model import Quantizer, perplexity
 from quantizer.probe import linear_probe, one_hot
 
 ALLOWED = ("quantizer.",)
@@ -36,7 +36,7 @@ class QuantizerModule(L.LightningModule):
         plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
         assert isinstance(plain, dict)
         self.settings: dict[str, Any] = {str(key): value for key, value in plain.items()}
-        self.lr, self.betas, self.weight_decay = lr, tuple(betas), weight_decay
+        self.lr, self.betas, self.weight_decay = lr, (betas[0], betas[1]), weight_decay
         self.warmup_steps, self.lr_end = warmup_steps, lr_end
         self.facts: dict[str, Any] = {}
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []  # codes, mean motion, clip number of validation batches
@@ -56,9 +56,12 @@ class QuantizerModule(L.LightningModule):
     def training_step(self, batch: FramePair, _: int) -> Tensor:
         """Weighted sum of the targets' errors and the bottleneck's loss."""
         outcome = self.model(batch.before, batch.after, None)
-        loss = self._loss(outcome)
+        loss = self.model.loss(outcome)
         rows = {f"train/{name}": error.mean() for name, error in outcome.errors.items()}
-        rows |= {"train/perplexity": perplexity(outcome.codes, self.model.num_codes), "train/commitment": outcome.commitment}
+        rows |= {
+            "train/perplexity": perplexity(outcome.codes, self.model.num_codes),
+            "train/commitment": outcome.commitment,
+        }
         self.log("train/loss", loss, prog_bar=True)
         self.log_dict(rows)
         return loss
@@ -69,7 +72,7 @@ class QuantizerModule(L.LightningModule):
         outcome, free = (self.model(batch.before, batch.after, hidden) for hidden in (~all_hidden, all_hidden))
         rows = {f"val/{name}": error.mean() for name, error in outcome.errors.items()}
         rows |= {f"val/{name}_free": error.mean() for name, error in free.errors.items()}
-        self.log_dict(rows | {"val/loss": self._loss(outcome)}, batch_size=len(batch.before))
+        self.log_dict(rows | {"val/loss": self.model.loss(outcome)}, batch_size=len(batch.before))
         clips = torch.tensor([zlib.crc32(key.encode()) for key in batch.key])
         self.seen.append((outcome.codes.cpu(), self.model.mean_motion(batch.before, batch.after).cpu(), clips))
 
@@ -104,7 +107,3 @@ class QuantizerModule(L.LightningModule):
         left = (step - self.warmup_steps) / max(1, self.trainer.max_steps - self.warmup_steps)
         cosine = self.lr_end + (1 - self.lr_end) * (1 + math.cos(math.pi * min(1.0, max(0.0, left)))) / 2
         return min(1.0, (step + 1) / max(1, self.warmup_steps)) * cosine
-
-    def _loss(self, outcome: Outcome) -> Tensor:
-        parts = [self.model.targets[name].weight * error.mean() for name, error in outcome.errors.items()]
-        return outcome.commitment + torch.stack(parts).sum()

@@ -71,7 +71,9 @@ class BlockMatching(nn.Module):
         squares = ours.square().sum(-1)[:, :, None] + theirs.square().sum(-1)[:, None, :]
         return torch.baddbmm(squares, ours, theirs.mT, alpha=-2).clamp_min_(0).div_(ours.shape[-1])
 
-    def _match(self, still: Tensor, cost: Tensor, chosen: Tensor) -> tuple[Float[Tensor, "b k 2"], Float[Tensor, "b k"]]:
+    def _match(
+        self, still: Tensor, cost: Tensor, chosen: Tensor
+    ) -> tuple[Float[Tensor, "b k 2"], Float[Tensor, "b k"]]:
         """Displacement in pixels of the shrunk image, and how far it is to be trusted."""
         variance = self.noise**2
         match = cost.div(-variance).masked_fill_(self.far[chosen], -torch.inf).softmax(-1)
@@ -86,7 +88,9 @@ class BlockMatching(nn.Module):
         table = torch.zeros(len(step), self.match_px**2, 3, device=step.device)
         values = torch.cat((step * trust[..., None], trust[..., None]), -1)
         table.scatter_(1, chosen[..., None].expand(-1, -1, 3), values)
-        sums = reduce(table, "b (h p w q) c -> b (h w) c", "sum", h=self.grid, w=self.grid, p=self.match_px // self.grid)
+        sums = reduce(
+            table, "b (h p w q) c -> b (h w) c", "sum", h=self.grid, w=self.grid, p=self.match_px // self.grid
+        )
         total = sums.sum(1)
         pixels = (self.match_px // self.grid) ** 2
         return Motion(sums[..., :2] / (sums[..., 2:] + 1), sums[..., 2] / pixels, total[:, :2] / (total[:, 2:] + 1))

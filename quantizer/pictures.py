@@ -17,7 +17,7 @@ ROWS, SCALE, GAP_PX = 8, 2, 2
 
 @torch.inference_mode()
 def draw_strips(quantizer: Quantizer, before: Tensor, after: Tensor, codes: Int64[Tensor, "b k"], path: Path) -> None:
-    """Rows of before | after | predicted from before and codes | |after − before| | |after − predicted|, the pairs that move most."""
+    """Rows of: before, after, prediction from before and codes, |after − before|, |after − prediction| (twice as bright)."""
     chosen = most_moving(before, after, ROWS)
     first, second = before[chosen].float(), after[chosen].float()
     guess = quantizer.decode(before[chosen], codes[chosen])

@@ -34,7 +34,9 @@ def linear_probe(features: Float[Tensor, "b d"], targets: Float[Tensor, "b m"], 
     return r_squared(inputs[score] @ best, truth[score])
 
 
-def mlp_probe(features: Float[Tensor, "b d"], targets: Float[Tensor, "b m"], groups: Int64[Tensor, "b"], seed: int) -> float:
+def mlp_probe(
+    features: Float[Tensor, "b d"], targets: Float[Tensor, "b m"], groups: Int64[Tensor, "b"], seed: int
+) -> float:
     """As `linear_probe`, by a small MLP stopped early on the picking fold."""
     folds, inputs, truth = _prepared(features, targets, groups)
     inputs, truth = inputs.float(), truth.float()
@@ -51,7 +53,9 @@ def mlp_probe(features: Float[Tensor, "b d"], targets: Float[Tensor, "b m"], gro
             if step % MLP_CHECK == MLP_CHECK - 1:
                 guess = mlp(inputs).detach()
                 picked = r_squared(guess[pick], truth[pick])
-                best, answer = max((best, answer), (picked, r_squared(guess[score], truth[score])), key=lambda pair: pair[0])
+                best, answer = max(
+                    (best, answer), (picked, r_squared(guess[score], truth[score])), key=lambda pair: pair[0]
+                )
     return answer
 
 

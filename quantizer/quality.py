@@ -42,7 +42,8 @@ def gather(folder: Path, *, gap: int, max_clips: int, pairs_per_clip: int) -> Pa
     kept = [part for part in parts if part is not None]
     if not kept:
         raise ValueError(f"no clip in {folder} is longer than the gap of {gap} frames")
-    return Pairs(*(torch.cat(columns) for columns in zip(*kept, strict=True)), truth)
+    before, after, start, change, clip = (torch.cat(columns) for columns in zip(*kept, strict=True))
+    return Pairs(before, after, start, change, clip, truth)
 
 
 def episode_number(key: str) -> int:

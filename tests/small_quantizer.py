@@ -23,7 +23,9 @@ SMALL = (
 def settings(*overrides: str, bottleneck: str = "vq") -> dict[str, Any]:
     """`configs/model/quantizer.yaml`, made small; `overrides` are of its `settings` (`~key` takes one away)."""
     small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck == "vq")
-    words = ["~model.settings." + word[1:] if word[0] == "~" else "model.settings." + word for word in (*small, *overrides)]
+    words = [
+        "~model.settings." + word[1:] if word[0] == "~" else "model.settings." + word for word in (*small, *overrides)
+    ]
     choice = f"bottleneck@model.settings.bottleneck={bottleneck}"
     cfg = compose("train", ["experiment=quantizer", "clips=none", "out=none", choice, *words])
     plain = OmegaConf.to_container(cfg.model, resolve=True)

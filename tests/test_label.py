@@ -20,7 +20,7 @@ from quantizer.module import QuantizerModule
 def folders(tmp_path_factory):
     """Clips (2 Hz) and an untrained quantizer of gap 0.5 s, as `lapa train` would leave it."""
     root = tmp_path_factory.mktemp("label")
-    clips = clip_folder(root / "clips")
+    clip_folder(root / "clips")
     torch.manual_seed(0)
     plain = settings()
     module = QuantizerModule(**{key: value for key, value in plain.items() if not key.startswith("_")})
@@ -33,7 +33,9 @@ def folders(tmp_path_factory):
 
 
 def run(folders, out, *overrides):
-    label.main(compose("label", [f"quantizer={folders / 'quantizer'}", f"clips={folders / 'clips'}", f"out={out}", *overrides]))
+    label.main(
+        compose("label", [f"quantizer={folders / 'quantizer'}", f"clips={folders / 'clips'}", f"out={out}", *overrides])
+    )
     return out
 
 
@@ -44,7 +46,9 @@ def labels(folders):
 
 def test_a_row_for_each_frame_that_has_a_later_one(folders, labels):
     found = {key: rows for path in labels.glob("codes-*.safetensors") for key, rows in load_file(path).items()}
-    assert len(found) == 12 and {rows.shape for rows in found.values()} == {(8, 4)} and found["clip000"].dtype == np.int16
+    assert (
+        len(found) == 12 and {rows.shape for rows in found.values()} == {(8, 4)} and found["clip000"].dtype == np.int16
+    )
     manifest = read_manifest(labels)
     assert manifest["count"] == 96 and manifest["num_codes"] == 8 and manifest["codes_per_step"] == 4
     assert manifest["gap_s"] == 0.5 and manifest["fps"] == 2.0 and set(manifest["inputs"]) == {"quantizer", "clips"}

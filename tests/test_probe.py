@@ -1,4 +1,4 @@
-"""Laws of the probes: a linear truth is read whole, a curved one by the MLP, shuffled features tell nothing, episodes never leak."""
+"""Laws of the probes: a linear truth is read whole, a curved one by the MLP, shuffled features tell nothing."""
 
 import pytest
 import torch

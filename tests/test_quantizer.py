@@ -28,7 +28,12 @@ def test_shapes_ranges_and_purity(bottleneck, pairs):
         assert torch.equal(codes, model.codes(before, after))
         assert torch.equal(codes[3:5], model.codes(before[3:5], after[3:5]))  # whatever else is in the batch
         picture = model.decode(before, codes)
-    assert codes.shape == (16, 4) and codes.dtype == torch.int64 and 0 <= codes.min() and codes.max() < model.num_codes == 8
+    assert (
+        codes.shape == (16, 4)
+        and codes.dtype == torch.int64
+        and 0 <= codes.min()
+        and codes.max() < model.num_codes == 8
+    )
     assert picture.shape == (16, 3, 24, 24) and 0 <= picture.min() and picture.max() <= 255
 
 
@@ -36,7 +41,9 @@ def test_shapes_ranges_and_purity(bottleneck, pairs):
 def test_errors_are_in_units_of_copying(pairs):
     before, after, _ = pairs
     outcome = build()(before, after, torch.zeros(16, dtype=torch.bool))  # heads begin at zero: nothing happens
-    assert {name: round(float(error.mean()), 3) for name, error in outcome.errors.items()} == dict.fromkeys(outcome.errors, 1.0)
+    assert {name: round(float(error.mean()), 3) for name, error in outcome.errors.items()} == dict.fromkeys(
+        outcome.errors, 1.0
+    )
 
 
 def test_targets_that_describe_no_pixels_draw_nothing(pairs):

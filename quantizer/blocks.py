@@ -26,6 +26,14 @@ def unpatchify(patches: Float[Tensor, "b n d"], patch_px: int, image_px: int) ->
     return rearrange(patches, "b (h w) (c p q) -> b c (h p) (w q)", h=side, w=side, p=patch_px, q=patch_px)
 
 
+def shifted(images: Float[Tensor, "b c h w"], step: Float[Tensor, "b 2"]) -> Float[Tensor, "b c h w"]:
+    """Each image moved by its `step` (down, right; shares of the side), the border's colour following behind."""
+    identity = torch.eye(2, 3, device=images.device).expand(len(images), -1, -1)
+    away = F.pad(-2 * step.flip(-1).float()[..., None], (2, 0))  # grid_sample's (right, down) in [-1, 1]
+    grid = F.affine_grid(identity + away, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+
 class Block(nn.Module):
     """Pre-norm self-attention and feed-forward: [b n dim] → [b n dim]."""
 

@@ -8,10 +8,10 @@ from einops import rearrange
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 
-from quantizer.blocks import Transformer, learnt, patchify, to_unit, unpatchify
+from quantizer.blocks import Transformer, learnt, patchify, shifted, to_unit, unpatchify
 from quantizer.bottlenecks import Bottleneck
 from quantizer.motion import BlockMatching, Motion
-from quantizer.targets import Residual, Target
+from quantizer.targets import Drift, Residual, Target
 
 Images = UInt8[Tensor, "b 3 h w"]
 
@@ -54,34 +54,34 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Sees the first frame and the codes; says what each target asks: → {name: [b n channels]}.
 
-    Targets of patches are read from the patches' tokens; targets of the whole picture are a linear map of the codes alone.
+    A linear map of the codes alone gives the drift. The first frame moved by it is shown beside the frame itself, so
+    that what remains is to choose, at each place, between what stays, what arrives and what gets uncovered.
     """
 
     def __init__(
         self, *, patch_px: int, grid: int, dim: int, depth: int, num_heads: int, codes_per_step: int, dim_code: int,
-        targets: Mapping[str, Target],
+        channels: Mapping[str, int],
     ) -> None:  # fmt: skip
         super().__init__()
         self.patch_px, self.num_queries = patch_px, codes_per_step
-        self.embed, self.from_code = nn.Linear(3 * patch_px**2, dim), nn.Linear(dim_code, dim)
+        self.embed, self.from_code = nn.Linear(6 * patch_px**2, dim), nn.Linear(dim_code, dim)
         self.position, self.slots, self.no_code = learnt(grid**2, dim), learnt(codes_per_step, dim), learnt(dim_code)
         self.transformer = Transformer(dim=dim, depth=depth, num_heads=num_heads)
-        self.of_patches = {name: target.of_patches for name, target in targets.items()}
-        inputs = {
-            name: dim if of_patches else codes_per_step * dim_code for name, of_patches in self.of_patches.items()
-        }
-        self.heads = nn.ModuleDict({name: nn.Linear(inputs[name], targets[name].channels) for name in targets})
-        for head in self.heads.values():  # begin by predicting that nothing happens
-            for parameter in head.parameters():
-                nn.init.zeros_(parameter)
+        self.to_drift = nn.Linear(codes_per_step * dim_code, 2)
+        self.heads = nn.ModuleDict({name: nn.Linear(dim, count) for name, count in channels.items()})
+        for parameter in (*self.to_drift.parameters(), *self.heads.parameters()):
+            nn.init.zeros_(parameter)  # begin by predicting that nothing happens
 
-    def forward(self, before: Tensor, vectors: Tensor, hidden: Tensor) -> dict[str, Float[Tensor, "b n c"]]:
-        """`hidden` [b] bool: samples whose codes the decoder must do without."""
+    def forward(
+        self, before: Tensor, vectors: Tensor, hidden: Tensor, drift_scale: Tensor
+    ) -> dict[str, Float[Tensor, "b n c"]]:
+        """`hidden` [b] bool: samples whose codes the decoder must do without. `drift_scale`: the unit of the drift."""
         vectors = torch.where(hidden[:, None, None], self.no_code, vectors)
-        patches = self.embed(patchify(before, self.patch_px)) + self.position
+        drift = self.to_drift(rearrange(vectors, "b k d -> b (k d)")).float()
+        moved = shifted(before, drift.detach() * drift_scale)
+        patches = self.embed(patchify(torch.cat((before, moved - before), 1), self.patch_px)) + self.position
         tokens = self.transformer(torch.cat((self.from_code(vectors) + self.slots, patches), 1))[:, self.num_queries :]
-        seen = {True: tokens, False: rearrange(vectors, "b k d -> b 1 (k d)")}
-        return {name: head(seen[self.of_patches[name]]).float() for name, head in self.heads.items()}
+        return {"drift": drift[:, None]} | {name: head(tokens).float() for name, head in self.heads.items()}
 
 
 class Quantizer(nn.Module):
@@ -89,22 +89,26 @@ class Quantizer(nn.Module):
 
     bottleneck: Bottleneck
     motion: BlockMatching
+    drift: Drift
     targets: nn.ModuleDict
 
     def __init__(
         self, *, image_px: int, patch_px: int, dim: int, depth_encoder: int, depth_decoder: int, num_heads: int,
-        codes_per_step: int, code_dropout: float, motion: BlockMatching, bottleneck: Bottleneck, targets: dict[str, Target],
+        codes_per_step: int, code_dropout: float, motion: BlockMatching, bottleneck: Bottleneck, drift: Drift,
+        targets: dict[str, Target],
     ) -> None:  # fmt: skip
         super().__init__()
         if image_px != patch_px * motion.grid:
             raise ValueError(f"image_px {image_px} must be patch_px {patch_px} × the motion's grid {motion.grid}")
         self.image_px, self.patch_px = image_px, patch_px
         self.codes_per_step, self.code_dropout = codes_per_step, code_dropout
-        self.motion, self.bottleneck, self.targets = motion, bottleneck, nn.ModuleDict(dict(targets))
-        self.weights = {name: target.weight for name, target in targets.items()}
+        self.motion, self.bottleneck, self.drift = motion, bottleneck, drift
+        self.targets = nn.ModuleDict({"drift": drift, **targets})
+        self.weights = {"drift": drift.weight} | {name: target.weight for name, target in targets.items()}
         shared = dict(patch_px=patch_px, grid=motion.grid, dim=dim, num_heads=num_heads, codes_per_step=codes_per_step)
         self.encoder = Encoder(**shared, depth=depth_encoder, dim_code=bottleneck.dim)
-        self.decoder = Decoder(**shared, depth=depth_decoder, dim_code=bottleneck.dim, targets=targets)
+        channels = {name: target.channels for name, target in targets.items()}
+        self.decoder = Decoder(**shared, depth=depth_decoder, dim_code=bottleneck.dim, channels=channels)
 
     @property
     def num_codes(self) -> int:
@@ -123,8 +127,8 @@ class Quantizer(nn.Module):
         vectors, codes, loss = self.bottleneck(self.encoder(first, second, motion))
         if hidden is None:
             hidden = torch.rand(len(codes), device=codes.device) < self.code_dropout
-        predictions = self.decoder(first, vectors, hidden)
         truths = {name: target(first, second, motion) for name, target in self.targets.items()}
+        predictions = self.decoder(first, vectors, hidden, self.drift.scale)
         errors = {name: (truths[name] - prediction).square().mean((1, 2)) for name, prediction in predictions.items()}
         return Outcome(codes, loss, errors)
 
@@ -145,7 +149,7 @@ class Quantizer(nn.Module):
         name, target = drawn[0]
         first = self._unit(before)
         seen = torch.zeros(len(codes), dtype=torch.bool, device=codes.device)
-        prediction = self.decoder(first, self.bottleneck.lookup(codes), seen)[name]
+        prediction = self.decoder(first, self.bottleneck.lookup(codes), seen, self.drift.scale)[name]
         patches = target.paint(patchify(first, self.patch_px), prediction)
         return (unpatchify(patches, self.patch_px, self.image_px) + 0.5).clamp(0, 1) * 255
 

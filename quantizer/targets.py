@@ -13,13 +13,11 @@ MOMENTUM = 0.99  # of the running mean square; about the last hundred batches
 class Target(nn.Module):
     """What the decoder predicts, in units where predicting nothing (a copy of the first frame) costs about 1.
 
-    `weight` is its share of the loss. Subclasses give `channels` (numbers a patch) and `change`; one that is not
-    `of_patches` has one row for the whole picture.
+    `weight` is its share of the loss. Subclasses give `channels` (numbers a patch) and `change`.
     """
 
     mean_square: Tensor
     channels: int
-    of_patches: bool = True
 
     def __init__(self, *, weight: float) -> None:
         super().__init__()
@@ -54,9 +52,12 @@ class Flow(Target):
 
 
 class Drift(Target):
-    """The displacement of all that moves, read by a linear map from the codes alone: it keeps them free of *where*."""
+    """The displacement of all that moves; every quantizer has this target.
 
-    channels, of_patches = 2, False
+    It is read by a linear map from the codes alone, which keeps them free of where in the picture things happen.
+    """
+
+    channels = 2
 
     def change(self, before: Tensor, after: Tensor, motion: Motion) -> Float[Tensor, "b n c"]:
         return motion.drift[:, None]

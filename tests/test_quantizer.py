@@ -5,7 +5,7 @@ import torch
 from small_quantizer import build
 from sprites import direction_accuracy, sprites
 
-from quantizer.blocks import patchify, unpatchify
+from quantizer.blocks import patchify, shifted, unpatchify
 from quantizer.model import perplexity
 
 
@@ -17,6 +17,13 @@ def pairs():
 def test_patches_there_and_back():
     images = torch.randn(2, 3, 24, 24)
     assert torch.equal(unpatchify(patchify(images, 3), 3, 24), images)
+
+
+def test_shifting_by_whole_pixels_is_rolling():
+    images = torch.randn(2, 3, 24, 24)
+    moved = shifted(images, torch.tensor([[1 / 24, 0.0], [0.0, -2 / 24]]))  # one down; two to the left
+    assert torch.allclose(moved[0, :, 1:], images[0, :, :-1], atol=1e-4)
+    assert torch.allclose(moved[1, :, :, :-2], images[1, :, :, 2:], atol=1e-4)
 
 
 @pytest.mark.parametrize("bottleneck", ["vq", "fsq"])
@@ -58,8 +65,8 @@ def test_hidden_codes_do_not_reach_the_decoder():
     for parameter in decoder.parameters():
         torch.nn.init.normal_(parameter)  # at first blocks pass nothing on and heads say nothing
     frames, hidden = torch.zeros(16, 3, 24, 24), torch.ones(16, dtype=torch.bool)
-    first, second = (decoder(frames, torch.randn(16, 4, 8), hidden) for _ in range(2))
-    seen = decoder(frames, torch.randn(16, 4, 8), ~hidden)
+    first, second = (decoder(frames, torch.randn(16, 4, 8), hidden, torch.ones(())) for _ in range(2))
+    seen = decoder(frames, torch.randn(16, 4, 8), ~hidden, torch.ones(()))
     for name, prediction in first.items():
         assert torch.equal(prediction, second[name]) and not torch.equal(prediction, seen[name])
 
@@ -79,7 +86,7 @@ def test_codes_of_moving_sprites_tell_the_direction(bottleneck):
     """The yardstick that LAPA's own quantizer passes at 83 % after 3000 steps; code use stands beside it."""
     model = build(bottleneck=bottleneck)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for step in range(100):
+    for step in range(150):
         before, after, _ = sprites(32, 24, seed=step)
         outcome = model(before, after, None)
         loss = outcome.commitment + sum(error.mean() for error in outcome.errors.values())

@@ -13,6 +13,7 @@ from sim_finetune.expert import Expert, solver_for
 from sim_finetune.spec import TaskSpec
 
 SEEDS_A_REPLICATE, REPLICATES = 50_000, 20  # together the 1 000 000 seeds of one purpose
+LINGER_STEPS = 8  # 0.8 s at 10 Hz: as long as a chunk of actions, longer than the gap of a frame pair
 ENVS_KEPT = 32  # environments a process keeps; they share one GL context
 
 
@@ -107,15 +108,22 @@ def play(env: TaskEnv, jolts: Jolts, *, seed: int) -> Episode:
     env.reset(seed=seed)
     rng = np.random.default_rng([seed, 1])  # not the stream that places the objects
     expert, push = Expert(env, noise=0.0, rng=rng), pushes(jolts, rng)
-    rows, ended = [], False
-    while not ended:
+    rows, left = [], None  # steps still to be played once the episode has ended
+    while left != 0:
         before = (env.state(), env.view.site(env.view.tool).astype(np.float32), env.get_physics())
         action = expert.act()
         executed = shifted(env, action, next(push))
         _, _, terminated, truncated, info = env.step(executed)
         rows.append((before[0], action, executed, *before[1:], info["success"]))
-        ended = terminated or truncated
+        left = _steps_left(left, ended=truncated, solved=terminated)
     return Episode(seed, env.task_description, *(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _steps_left(left: int | None, *, ended: bool, solved: bool) -> int | None:
+    """After success the expert stays for LINGER_STEPS, so that clips and chunks of actions show how to stay."""
+    if left is not None:
+        return left - 1
+    return LINGER_STEPS if solved else 0 if ended else None
 
 
 def pushes(jolts: Jolts, rng: np.random.Generator):

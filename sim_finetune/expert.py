@@ -9,7 +9,7 @@ from sim_finetune.env import TaskEnv
 from sim_finetune.skills import SKILLS, Goal, World, smallest_turn
 
 MAX_SPEED_M_S = 0.30  # calm human hand; faster, and frame pairs half a second apart show no small motions
-ACCELERATION_M_S2 = 1.5
+ACCELERATION_M_S2 = 3.0  # full speed within a step: what to do shows in a picture, which knows no velocity
 TURN_SPEED_RAD_S = 1.8
 SLOWING_1_S = 5.0  # speed per metre left: the tool arrives softly
 

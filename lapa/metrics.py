@@ -17,7 +17,7 @@ def read_metrics(out: Path) -> dict[str, dict[int, float]]:
     for path in sorted((Path(out) / LOGS).glob("*/metrics.csv"), key=lambda p: int(p.parent.name)):
         with open(path) as file:
             for row in csv.DictReader(file):
-                if not (row.get("step") or "").isdigit():
+                if not row.get("step"):
                     continue  # the last row of a killed run may be cut
                 step = int(row.pop("step"))
                 for name, value in row.items():

@@ -44,9 +44,10 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
         raise ValueError(f"{path} is damaged: {error}") from error
 
 
-def load_weights(folder: Path, module: nn.Module) -> None:
-    """Load weights strictly; ValueError names the tensors that do not fit."""
-    saved, wanted = read_weights(folder), module.state_dict()
+def load_weights(folder: Path, module: nn.Module, *, part: str = "") -> None:
+    """Load weights strictly, or only those whose names begin with `part`; ValueError names what does not fit."""
+    tensors, wanted = read_weights(folder), module.state_dict()
+    saved = {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
     faults = [f"{name} is missing" for name in wanted.keys() - saved.keys()]
     faults += [f"{name} is not in this model" for name in saved.keys() - wanted.keys()]
     faults += [

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from lapa import checkpoint
 from lapa.stage import differences
 from policy.models import ActionModel, LatentModel
@@ -32,11 +30,7 @@ def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) ->
         checkpoint.load_weights(folder, model)
         return
     _check_same(folder, saved["model"], settings, ("backbone",))
-    model.trunk.load_state_dict(_part(checkpoint.read_weights(folder), "trunk."))
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    checkpoint.load_weights(folder, model.trunk, part="trunk.")
 
 
 def _check_kind(folder: Path, saved: dict[str, Any], *kinds: str) -> None:

@@ -1,8 +1,11 @@
 """policy: latent pretraining, fine-tuning from it or from scratch, inference; what does not fit is told in one line."""
 
+import shutil
+
 import hydra
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from lapa import checkpoint
 from lapa.metrics import read_metrics
@@ -170,6 +173,16 @@ def test_another_robot(action, tmp_path):
 def test_another_network(latent, demos):
     with pytest.raises(ValueError, match=r"another network \(there → here\): backbone.depth: 2 → 3"):
         built("action_policy", f"demos={demos}", f"init_from={latent}", "model.backbone.depth=3")
+
+
+def test_a_checkpoint_that_lacks_tensors(latent, demos, tmp_path):
+    folder = tmp_path / "old"
+    shutil.copytree(latent, folder)
+    weights = checkpoint.read_weights(folder)
+    del weights["trunk.queries"]
+    save_file(weights, folder / checkpoint.WEIGHTS)
+    with pytest.raises(ValueError, match=r"old does not fit: queries is missing \(1 in all\)"):
+        built("action_policy", f"demos={demos}", f"init_from={folder}")
 
 
 def test_two_cameras(tmp_path):

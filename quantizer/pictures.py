@@ -12,13 +12,14 @@ from torch import Tensor
 from lapa.files import atomic_path
 from quantizer.model import Quantizer
 
+Images = UInt8[Tensor, "b 3 h w"]
 ROWS, SCALE, GAP_PX = 8, 2, 2
 
 
 @torch.inference_mode()
-def draw_strips(quantizer: Quantizer, before: Tensor, after: Tensor, codes: Int64[Tensor, "b k"], path: Path) -> None:
+def draw_strips(quantizer: Quantizer, before: Images, after: Images, codes: Int64[Tensor, "b k"], path: Path) -> None:
     """Rows of: before, after, prediction from before and codes, |after − before|, |after − prediction| (twice as bright)."""
-    chosen = most_moving(before, after, ROWS)
+    chosen = varied(quantizer, before, after, ROWS)
     first, second = before[chosen].float(), after[chosen].float()
     guess = quantizer.decode(before[chosen], codes[chosen])
     differences = [(second - image).abs().mul(2).clamp_max(255) for image in (first, guess)]
@@ -26,10 +27,10 @@ def draw_strips(quantizer: Quantizer, before: Tensor, after: Tensor, codes: Int6
 
 
 @torch.inference_mode()
-def draw_swaps(quantizer: Quantizer, before: Tensor, after: Tensor, codes: Int64[Tensor, "b k"], path: Path) -> None:
+def draw_swaps(quantizer: Quantizer, before: Images, after: Images, codes: Int64[Tensor, "b k"], path: Path) -> None:
     """First row: where codes come from (their second frames). Then each frame as those codes would move it, drawn as the
     change (grey: none), so that a column should show one motion on all rows."""
-    chosen = most_moving(before, after, ROWS)
+    chosen = varied(quantizer, before, after, ROWS)
     rows = [torch.cat((torch.full_like(after[:1], 255), after[chosen])).float()]
     for row in chosen:
         frames = before[row].expand(len(chosen), -1, -1, -1)
@@ -38,11 +39,14 @@ def draw_swaps(quantizer: Quantizer, before: Tensor, after: Tensor, codes: Int64
     save_grid(torch.stack(rows), path)
 
 
-def most_moving(before: UInt8[Tensor, "b 3 h w"], after: UInt8[Tensor, "b 3 h w"], count: int) -> Int64[Tensor, "n"]:
-    """Numbers of pairs among the tenth that changes most, spread over all clips."""
-    change = (after.float() - before.float()).abs().mean((1, 2, 3))
-    top = change.topk(max(min(count, len(change)), len(change) // 10)).indices.sort().values
-    return top[torch.linspace(0, len(top) - 1, min(count, len(top))).long()]
+def varied(quantizer: Quantizer, before: Images, after: Images, count: int) -> Int64[Tensor, "n"]:
+    """Numbers of `count` pairs among the quarter that drifts farthest, evenly spread over the directions of drift."""
+    drift = torch.cat(
+        [quantizer.mean_motion(*parts) for parts in zip(before.split(256), after.split(256), strict=True)]
+    )
+    top = drift.norm(dim=1).topk(max(min(count, len(drift)), len(drift) // 4)).indices
+    around = top[torch.atan2(drift[top, 0], drift[top, 1]).argsort()]
+    return around[torch.linspace(0, len(around) - 1, min(count, len(around))).long()]
 
 
 def save_grid(images: Float[Tensor, "r c 3 h w"], path: Path) -> None:

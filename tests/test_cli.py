@@ -18,7 +18,9 @@ def lapa(*args: str, **env: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("door", DOORS)
 def test_help_is_fast_and_imports_no_torch(door, capsys):
-    code = "import sys; from lapa.cli import build_parser; build_parser().format_help(); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from lapa.cli import build_parser; build_parser().format_help(); assert 'torch' not in sys.modules"
+    )
     started = time.time()
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(SystemExit):

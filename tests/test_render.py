@@ -53,22 +53,20 @@ def test_environments_of_one_process_do_not_disturb_each_other():
 
 
 def test_a_backend_that_cannot_draw_lists_the_choices(monkeypatch):
-    render._gl.cache_clear()
     monkeypatch.setenv("MUJOCO_GL", "disabled")
     with pytest.raises(
         ValueError, match=r"MUJOCO_GL='disabled': it switches drawing off; choices: egl \(needs libegl1"
     ):
-        render._gl()
+        render._gl.__wrapped__()  # not the kept one: its buffers would die with it
 
 
 def test_a_driver_that_fails_is_named(monkeypatch):
     def no_driver(*_):
         raise RuntimeError("no EGL device")
 
-    render._gl.cache_clear()
     monkeypatch.setattr("mujoco.egl.GLContext", no_driver)
     with pytest.raises(ValueError, match=r"cannot draw pictures with MUJOCO_GL='egl': no EGL device; choices: egl"):
-        render._gl()
+        render._gl.__wrapped__()  # not the kept one: its buffers would die with it
 
 
 NO_EGL = """

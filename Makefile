@@ -27,7 +27,7 @@ demo-long: $(STAMP)
 	$(BIN)/lapa run recipe=demo_long
 
 test: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 
 from lapa.callbacks import Resume, SeedEachStep, Throughput, progress_bar
-from lapa.metrics import LOGS, next_version
+from lapa.metrics import LOGS, next_version, read_metrics
 from lapa.stage import Stage, open_stage
 
 
@@ -37,7 +37,8 @@ def train(cfg: DictConfig, stage: Stage) -> None:
     if trainer.interrupted:
         raise KeyboardInterrupt
     facts = module.export(stage.out)
-    final = {name: float(value) for name, value in trainer.callback_metrics.items() if "speed" not in name}
+    curves = read_metrics(stage.out)  # not the trainer's own: a resumed one has not seen what was logged before
+    final = {name: list(curve.values())[-1] for name, curve in curves.items() if not name.startswith("speed")}
     shutil.rmtree(stage.out / "resume", ignore_errors=True)
     parameters = sum(p.numel() for p in module.parameters())
     stage.finish(record=type(module).__name__, count=cfg.trainer.max_steps, parameters=parameters, final=final, **facts)

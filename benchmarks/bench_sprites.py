@@ -24,6 +24,7 @@ from quantizer.model import Quantizer, perplexity
 BLIND = "motion.noise=100"  # so tolerant that no motion is found: the encoder sees pixels alone
 CASES = {
     "vq": ("vq", []),
+    "rvq": ("rvq", []),
     "fsq": ("fsq", []),
     "vq, no drift": ("vq", ["drift.weight=0"]),
     "vq, drift alone": ("vq", ["targets.flow.weight=0", "targets.residual.weight=0"]),

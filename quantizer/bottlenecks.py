@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from vector_quantize_pytorch import FSQ, VectorQuantize
+from vector_quantize_pytorch import FSQ, ResidualVQ, VectorQuantize
 
 
 class Quantised(NamedTuple):
@@ -55,6 +56,33 @@ class Vq(Bottleneck):
     def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
         """The codebook rows of some codes."""
         return self.inner.get_output_from_indices(_in_range(codes, self.num_codes))
+
+
+class Rvq(Bottleneck):
+    """Coarse to fine: the first code names the nearest row to the mean latent, each further code the nearest row of a
+    codebook of its own to what is left. So no two slots can say the same, and num_codes^k points are within reach.
+    """
+
+    def __init__(
+        self, *, num_codes: int, num_slots: int, dim: int, decay: float, commitment: float, least_uses: float
+    ) -> None:
+        super().__init__()
+        self.num_codes, self.dim = num_codes, dim
+        self.inner = ResidualVQ(
+            dim=dim, codebook_size=num_codes, num_quantizers=num_slots, decay=decay, commitment_weight=commitment,
+            rotation_trick=True, threshold_ema_dead_code=least_uses,
+        )  # fmt: skip
+
+    @torch.compiler.disable  # as Vq
+    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        total, codes, loss, rows = self.inner(latents.float().mean(1, keepdim=True), return_all_codes=True)
+        through = (total - total.detach()) / latents.shape[1]  # zero; carries the gradient of the sum of all rows
+        return Quantised(rearrange(rows, "k b 1 d -> b k d") + through, codes[:, 0].long(), loss.sum())
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The rows of some codes, each from its slot's codebook."""
+        rows = self.inner.get_codes_from_indices(_in_range(codes, self.num_codes)[:, None])
+        return rearrange(rows, "k b 1 d -> b k d")
 
 
 class Fsq(Bottleneck):

@@ -22,7 +22,7 @@ SMALL = (
 
 def settings(*overrides: str, bottleneck: str = "vq") -> dict[str, Any]:
     """`configs/model/quantizer.yaml`, made small; `overrides` are of its `settings` (`~key` takes one away)."""
-    small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck == "vq")
+    small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck in ("vq", "rvq"))
     words = [
         "~model.settings." + word[1:] if word[0] == "~" else "model.settings." + word for word in (*small, *overrides)
     ]

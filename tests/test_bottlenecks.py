@@ -1,20 +1,18 @@
 """Every bottleneck of configs/bottleneck: codes name vectors and back, evaluation is pure, dead codes come to life."""
 
-import hydra
 import pytest
 import torch
-import yaml
+from small_quantizer import build
 
 from lapa.doors import configs_dir
 from quantizer.bottlenecks import Vq
 
-PATHS = sorted((configs_dir() / "bottleneck").glob("*.yaml"))
+NAMES = sorted(path.stem for path in (configs_dir() / "bottleneck").glob("*.yaml"))
 
 
-@pytest.fixture(params=PATHS, ids=lambda path: path.stem)
+@pytest.fixture(params=NAMES)
 def bottleneck(request):
-    torch.manual_seed(0)
-    return hydra.utils.instantiate(yaml.safe_load(request.param.read_text()))
+    return build(bottleneck=request.param).bottleneck
 
 
 def latents(bottleneck, count=64):

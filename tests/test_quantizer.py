@@ -26,7 +26,7 @@ def test_shifting_by_whole_pixels_is_rolling():
     assert torch.allclose(moved[1, :, :, :-2], images[1, :, :, 2:], atol=1e-4)
 
 
-@pytest.mark.parametrize("bottleneck", ["vq", "fsq"])
+@pytest.mark.parametrize("bottleneck", ["vq", "rvq", "fsq"])
 def test_shapes_ranges_and_purity(bottleneck, pairs):
     before, after, _ = pairs
     model = build(bottleneck=bottleneck).eval()
@@ -81,7 +81,7 @@ def test_perplexity_counts_codes_in_even_use():
     assert perplexity(torch.zeros(5, 4, dtype=torch.int64), 8) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("bottleneck", ["vq", "fsq"])
+@pytest.mark.parametrize("bottleneck", ["vq", "rvq", "fsq"])
 def test_codes_of_moving_sprites_tell_the_direction(bottleneck):
     """The yardstick that LAPA's own quantizer passes at 83 % after 3000 steps; code use stands beside it."""
     model = build(bottleneck=bottleneck)

@@ -73,7 +73,8 @@ class TaskEnv(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode; the same seed gives the same places, start pose and words."""
-        super().reset(seed=seed)
+        # Mixed with the task's hash: otherwise all tasks would put their objects in the same places for the same seed.
+        super().reset(seed=None if seed is None else seed << 32 | int(self.task_spec.hash[:8], 16))
         rng, body = self.np_random, self.embodiment
         mujoco.mj_resetData(self.model, self.data)
         place(self.task_spec, self.model, self.data, rng)

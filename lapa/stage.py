@@ -73,6 +73,8 @@ def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
     if path.is_file():
         there = json.loads(path.read_text())
         if there == wanted:
+            for leftover in out.rglob(".*.partial"):  # of a process that was killed while it wrote
+                leftover.unlink()
             return (out / MANIFEST).is_file()
         if not overwrite:
             changed = ", ".join(differences(there, wanted)[:6])

@@ -32,6 +32,13 @@ def test_skip_resume_refuse_overwrite(tmp_path):
     assert run(out, size=2, overwrite=True) == "made" and read_manifest(out)["count"] == 2
 
 
+def test_what_a_killed_process_was_writing_is_removed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "a", stop=True)
+    (tmp_path / "a" / ".part.123.partial").write_text("half")
+    assert run(tmp_path / "a") == "went on" and not list((tmp_path / "a").glob(".*.partial"))
+
+
 def test_a_changed_input_changes_the_fingerprint(tmp_path):
     run(tmp_path / "input")
     run(tmp_path / "out", inputs={"source": tmp_path / "input"})

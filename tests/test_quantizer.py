@@ -86,7 +86,7 @@ def test_codes_of_moving_sprites_tell_the_direction(bottleneck):
     """The yardstick that LAPA's own quantizer passes at 83 % after 3000 steps; code use stands beside it."""
     model = build(bottleneck=bottleneck)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    for step in range(150):
+    for step in range(300):
         before, after, _ = sprites(32, 24, seed=step)
         outcome = model(before, after, None)
         loss = outcome.commitment + sum(error.mean() for error in outcome.errors.values())

@@ -64,8 +64,19 @@ def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
 
 
 def _comparable(cfg: DictConfig, input_keys: tuple[str, ...]) -> dict[str, Any]:
+    """The settings without places: an input's folder, wherever else it is named, stands as `<key>`."""
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    return {key: value for key, value in config.items() if key not in NOT_HASHED and key not in input_keys}
+    places = {str(config[key]): f"<{key}>" for key in input_keys if config.get(key) is not None}
+    kept = {key: value for key, value in config.items() if key not in NOT_HASHED and key not in input_keys}
+    return _renamed(kept, places)
+
+
+def _renamed(node: Any, places: dict[str, str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _renamed(value, places) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_renamed(value, places) for value in node]
+    return places.get(node, node) if isinstance(node, str) else node
 
 
 def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
@@ -105,9 +116,12 @@ def result_hashes(folder: Path) -> dict[str, str]:
 
 
 def manifest_hash(folder: Path) -> str:
-    """One hash for a finished folder: of its manifest, which holds the hash of every file."""
+    """One hash for a finished folder: of its manifest, which holds the hash of every file.
+
+    Without the versions, and without last metrics: a kill between a checkpoint and its log row loses that row.
+    """
     manifest = read_manifest(folder)
-    return value_hash({key: value for key, value in manifest.items() if key != "versions"})
+    return value_hash({key: value for key, value in manifest.items() if key not in ("versions", "final")})
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -55,5 +55,5 @@ def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
         Resume(folder=str(out / "resume"), every=save_every),
         progress_bar(),
     ]
-    logger = CSVLogger(str(out), name=LOGS, version=next_version(out), flush_logs_every_n_steps=10)
+    logger = CSVLogger(str(out), name=LOGS, version=next_version(out), flush_logs_every_n_steps=1)
     return L.Trainer(logger=logger, callbacks=callbacks, enable_model_summary=False, num_sanity_val_steps=0, **settings)

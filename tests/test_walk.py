@@ -76,7 +76,8 @@ def test_killed_at_random_moments_it_ends_the_same(walked, tmp_path):
         assert one == other, f"{step} differs after kills"
         assert manifest_hash(walked / step) == manifest_hash(out / step), step
     for step in TRAININGS:
-        assert read_metrics(walked / step)["train/loss"] == read_metrics(out / step)["train/loss"], step
+        whole, broken = (read_metrics(folder / step)["train/loss"] for folder in (walked, out))
+        assert broken and broken.items() <= whole.items(), step  # a row may be lost, none may differ
 
 
 def test_a_policy_refuses_another_robot_in_one_line(walked, capsys):

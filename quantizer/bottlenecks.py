@@ -1,4 +1,4 @@
-"""Continuous latents [b k d] in, quantised latents, codes and a loss out: one face for vector-quantize-pytorch's classes."""
+"""Continuous latents [b k d] in, vectors for the decoder, codes and a loss out: one face for eight ways to quantise."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,10 @@ import torch
 from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
-from vector_quantize_pytorch import FSQ, ResidualVQ, VectorQuantize
+from torch.nn import functional as F
+from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, SimVQ, VectorQuantize
+
+from lapa.ranks import gathered
 
 
 class Quantised(NamedTuple):
@@ -23,12 +26,18 @@ class Bottleneck(nn.Module):
     num_codes: int
     dim: int
 
+    @torch.compiler.disable  # replacing dead codes depends on data and breaks the graph; what remains is cheap
     def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        """Quantise; in training mode this may also teach the codebook."""
+        """Quantise, in fp32; in training mode this may also teach the codebook."""
+        with torch.autocast(latents.device.type, enabled=False):
+            return self.quantise(latents.float())
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        """What `forward` does, for each kind."""
         raise NotImplementedError
 
     def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
-        """The vectors that `forward` gives with these codes; ValueError for codes that do not exist."""
+        """The vectors that `forward` gives with these codes in evaluation; ValueError for codes that do not exist."""
         raise NotImplementedError
 
 
@@ -48,9 +57,8 @@ class Vq(Bottleneck):
             threshold_ema_dead_code=least_uses, kmeans_init=kmeans_iters > 0, kmeans_iters=kmeans_iters,
         )  # fmt: skip
 
-    @torch.compiler.disable  # the library's replacement of dead codes breaks the graph
-    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        vectors, codes, loss = self.inner(latents.float())
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes, loss = self.inner(latents)
         return Quantised(vectors, codes.long(), loss.sum())
 
     def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
@@ -73,9 +81,8 @@ class Rvq(Bottleneck):
             rotation_trick=True, threshold_ema_dead_code=least_uses,
         )  # fmt: skip
 
-    @torch.compiler.disable  # as Vq
-    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        total, codes, loss, rows = self.inner(latents.float().mean(1, keepdim=True), return_all_codes=True)
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        total, codes, loss, rows = self.inner(latents.mean(1, keepdim=True), return_all_codes=True)
         through = (total - total.detach()) / latents.shape[1]  # zero; carries the gradient of the sum of all rows
         return Quantised(rearrange(rows, "k b 1 d -> b k d") + through, codes[:, 0].long(), loss.sum())
 
@@ -83,6 +90,66 @@ class Rvq(Bottleneck):
         """The rows of some codes, each from its slot's codebook."""
         rows = self.inner.get_codes_from_indices(_in_range(codes, self.num_codes)[:, None])
         return rearrange(rows, "k b 1 d -> b k d")
+
+
+class Nsvq(Bottleneck):
+    """Training adds noise as long as the quantisation error instead of copying gradients (arXiv 2204.01708), as LAPA does.
+
+    Rows whose moving average of uses falls below `least_uses` go to live latents far from every row: to the same ones on
+    every rank, and never to a copy of a row in use.
+    """
+
+    uses: Tensor
+
+    def __init__(self, *, num_codes: int, dim: int, decay: float, least_uses: float) -> None:
+        super().__init__()
+        self.num_codes, self.dim, self.decay, self.least_uses = num_codes, dim, decay, least_uses
+        self.rows = nn.Parameter(torch.randn(num_codes, dim))
+        self.register_buffer("uses", torch.full((num_codes,), 2.0 * least_uses))  # a new row has time to be found
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        codes = torch.cdist(latents, self.rows[None]).argmin(-1)
+        chosen = self.rows[codes]
+        if not self.training:
+            return Quantised(chosen, codes, latents.new_zeros(()))
+        noise = F.normalize(torch.randn_like(latents), dim=-1)
+        vectors = latents + (latents - chosen).norm(dim=-1, keepdim=True) * noise
+        self._restart(latents.detach(), codes)
+        return Quantised(vectors, codes, latents.new_zeros(()))
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The codebook rows of some codes."""
+        return self.rows[_in_range(codes, self.num_codes)]
+
+    @torch.no_grad()
+    def _restart(self, latents: Float[Tensor, "b k d"], codes: Int64[Tensor, "b k"]) -> None:
+        live = gathered(rearrange(latents, "b k d -> (b k) d"))
+        now = torch.bincount(gathered(codes.flatten()), minlength=self.num_codes).float()
+        self.uses.lerp_(now, 1 - self.decay)
+        dead = (self.uses < self.least_uses).nonzero()[: len(live) // 2, 0]
+        if len(dead):
+            order = torch.cdist(live, self.rows).amin(-1).argsort()
+            # Spread over the farther half: the farthest alone are outliers, where a row would soon be dead again.
+            chosen = torch.linspace((len(order) - 1) / 2, len(order) - 1, len(dead)).round().long()
+            self.rows[dead] = live[order[chosen.to(order.device)]]
+            self.uses[dead] = 2.0 * self.least_uses
+
+
+class SimVq(Bottleneck):
+    """A frozen random codebook seen through a learnt linear map (arXiv 2411.02038): all rows move together, none dies."""
+
+    def __init__(self, *, num_codes: int, dim: int, commitment: float) -> None:
+        super().__init__()
+        self.num_codes, self.dim = num_codes, dim
+        self.inner = SimVQ(dim=dim, codebook_size=num_codes, rotation_trick=True, commitment_weight=commitment)
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes, loss = self.inner(latents)
+        return Quantised(vectors, codes.long(), loss)
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The mapped rows of some codes."""
+        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
 
 
 class Fsq(Bottleneck):
@@ -93,13 +160,56 @@ class Fsq(Bottleneck):
         self.inner = FSQ(levels=list(levels), preserve_symmetry=True)
         self.num_codes, self.dim = int(self.inner.codebook_size), len(levels)
 
-    def forward(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        vectors, codes = self.inner(latents.float())
-        return Quantised(vectors, codes.long(), latents.new_zeros((), dtype=torch.float32))
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes = self.inner(latents)
+        return Quantised(vectors, codes.long(), latents.new_zeros(()))
 
     def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
         """The grid points of some codes."""
         return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
+
+
+class Lfq(Bottleneck):
+    """The signs of `bits` channels (arXiv 2310.05737); an entropy term asks for sure single codes and even use of all."""
+
+    def __init__(self, *, bits: int, entropy: float, diversity: float, commitment: float) -> None:
+        super().__init__()
+        self.num_codes, self.dim = 2**bits, bits
+        self.inner = LFQ(
+            dim=bits, codebook_size=2**bits, entropy_loss_weight=entropy, diversity_gamma=diversity,
+            commitment_loss_weight=commitment,
+        )  # fmt: skip
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes, loss = self.inner(latents)
+        return Quantised(vectors, codes.long(), loss)
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The signs of some codes."""
+        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
+
+
+class Gaussian(Bottleneck):
+    """For research: continuous latents, paid for at `beta` a nat (β-VAE). Not codes: every slot has the one code 0."""
+
+    num_codes = 1
+
+    def __init__(self, *, dim: int, beta: float) -> None:
+        super().__init__()
+        self.dim, self.beta = dim, beta
+        self.to_mean_and_log_variance = nn.Linear(dim, 2 * dim)
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        mean, log_variance = self.to_mean_and_log_variance(latents).chunk(2, -1)
+        log_variance = log_variance.clamp(-10, 10)
+        nats = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum((1, 2)).mean()
+        noise = torch.randn_like(mean) if self.training else torch.zeros_like(mean)
+        codes = torch.zeros(latents.shape[:2], dtype=torch.int64, device=latents.device)
+        return Quantised(mean + (log_variance / 2).exp() * noise, codes, self.beta * nats)
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """The prior's mean, zero: the one code says nothing."""
+        return torch.zeros(*_in_range(codes, self.num_codes).shape, self.dim, device=codes.device)
 
 
 def _in_range(codes: Tensor, num_codes: int) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from small_quantizer import build
 
 from lapa.doors import configs_dir
-from quantizer.bottlenecks import Vq
+from quantizer.bottlenecks import Gaussian, Nsvq, Vq
 
 NAMES = sorted(path.stem for path in (configs_dir() / "bottleneck").glob("*.yaml"))
 
@@ -25,7 +25,8 @@ def test_codes_name_the_vectors_they_came_with(bottleneck):
     assert found.codes.shape == (64, 4) and found.codes.dtype == torch.int64
     assert 0 <= found.codes.min() and found.codes.max() < bottleneck.num_codes
     assert found.loss.shape == () and found.vectors.shape == (64, 4, bottleneck.dim)
-    assert torch.allclose(bottleneck.lookup(found.codes), found.vectors, atol=1e-5)
+    if bottleneck.num_codes > 1:  # one code says nothing: a continuous bottleneck
+        assert torch.allclose(bottleneck.lookup(found.codes), found.vectors, atol=1e-5)
 
 
 def test_evaluation_changes_nothing(bottleneck):
@@ -48,10 +49,41 @@ def test_codes_outside_the_codebook_are_refused(bottleneck):
         bottleneck.lookup(torch.full((1, 4), bottleneck.num_codes))
 
 
-def test_dead_codes_come_to_life():
+@pytest.mark.parametrize(
+    "bottleneck",
+    [
+        Vq(num_codes=8, dim=4, decay=0.9, commitment=0.25, least_uses=2, kmeans_iters=0),
+        Nsvq(num_codes=8, dim=4, decay=0.9, least_uses=2),
+    ],
+    ids=["vq", "nsvq"],
+)
+def test_dead_codes_come_to_life(bottleneck):
     torch.manual_seed(0)
-    vq = Vq(num_codes=8, dim=4, decay=0.9, commitment=0.25, least_uses=2, kmeans_iters=0)
     for step in range(30):  # far from where the codebook began
         rng = torch.Generator().manual_seed(step)
-        codes = vq(5 + 0.3 * torch.randn(64, 4, 4, generator=rng)).codes
+        codes = bottleneck(5 + 0.3 * torch.randn(64, 4, 4, generator=rng)).codes
     assert len(codes.unique()) == 8
+
+
+def test_nsvq_restarts_on_different_live_latents():
+    torch.manual_seed(0)
+    nsvq = Nsvq(num_codes=4, dim=2, decay=0.0, least_uses=1)  # a row unused once is dead
+    live = torch.randn(32, 1, 2)
+    with torch.no_grad():
+        nsvq.rows.copy_(torch.tensor([[0.0, 0.0], [90.0, 0.0], [90.0, 1.0], [90.0, 2.0]]))
+    nsvq(live)
+    rows = nsvq.rows.detach()
+    assert torch.equal(rows[0], torch.zeros(2))  # in use: left alone
+    assert all((live[:, 0] == row).all(1).any() for row in rows[1:]) and len(rows.unique(dim=0)) == 4
+
+
+def test_gaussian_pays_for_what_it_carries():
+    torch.manual_seed(0)
+    gaussian = Gaussian(dim=4, beta=1.0)
+    little, much = (float(gaussian(scale * torch.randn(256, 2, 4)).loss) for scale in (0.1, 10.0))
+    assert 0 < little < much
+    gaussian.train()
+    first, second = (gaussian(torch.zeros(1, 2, 4)).vectors for _ in range(2))
+    assert not torch.equal(first, second)  # noise while training
+    gaussian.eval()
+    assert torch.equal(gaussian(torch.ones(1, 2, 4)).vectors, gaussian(torch.ones(1, 2, 4)).vectors)

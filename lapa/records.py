@@ -10,13 +10,17 @@ Images = dict[str, UInt8[Tensor, "*b 3 h w"]]  # camera name → pixels in [0, 2
 
 
 class FramePair(NamedTuple):
-    """Two frames of one clip, `gap_s` seconds apart; made by video_data, read by the quantizer."""
+    """Two frames of one clip, `gap_s` seconds apart; made by video_data, read by the quantizer.
+
+    `label`: by how much the true state changed meanwhile, in its own units; NaN where nobody labelled, m = 0 without any.
+    """
 
     key: str
     before: UInt8[Tensor, "*b 3 h w"]
     after: UInt8[Tensor, "*b 3 h w"]
     gap_s: Float32[Tensor, "*b"]
     text: str
+    label: Float32[Tensor, "*b m"]
 
 
 class LatentStep(NamedTuple):

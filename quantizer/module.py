@@ -46,6 +46,13 @@ class QuantizerModule(L.LightningModule):
         image_px = facts.get("image_px", self.settings["image_px"])
         if image_px != self.settings["image_px"]:
             raise ValueError(f"the clips are {image_px} px; this quantizer reads image_px={self.settings['image_px']}")
+        labels = self.settings["targets"]["labels"]
+        if labels["weight"] and not labels["size"]:
+            labels["size"] = facts["label_size"]
+        if labels["weight"] and not labels["size"]:
+            raise ValueError(
+                "targets.labels.weight is set, but these clips have no labels: see label_percent, labels_of"
+            )
         self.facts = {key: facts[key] for key in ("fps", "gap_s") if key in facts}
 
     def configure_model(self) -> None:
@@ -55,7 +62,7 @@ class QuantizerModule(L.LightningModule):
 
     def training_step(self, batch: FramePair, _: int) -> Tensor:
         """Weighted sum of the targets' errors and the bottleneck's loss."""
-        outcome = self.model(batch.before, batch.after, None)
+        outcome = self.model(batch.before, batch.after, None, batch.label)
         loss = self.model.loss(outcome)
         rows = {f"train/{name}": error.mean() for name, error in outcome.errors.items()}
         rows |= {
@@ -69,7 +76,9 @@ class QuantizerModule(L.LightningModule):
     def validation_step(self, batch: FramePair, _: int) -> None:
         """Errors with codes and without; codes and motion are kept for the probe."""
         all_hidden = torch.ones(len(batch.before), dtype=torch.bool, device=batch.before.device)
-        outcome, free = (self.model(batch.before, batch.after, hidden) for hidden in (~all_hidden, all_hidden))
+        outcome, free = (
+            self.model(batch.before, batch.after, hidden, batch.label) for hidden in (~all_hidden, all_hidden)
+        )
         rows = {f"val/{name}": error.mean() for name, error in outcome.errors.items()}
         rows |= {f"val/{name}_free": error.mean() for name, error in free.errors.items()}
         self.log_dict(rows | {"val/loss": self.model.loss(outcome)}, batch_size=len(batch.before))

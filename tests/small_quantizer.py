@@ -16,13 +16,13 @@ from lapa.video import encode_mp4
 
 SMALL = (
     "image_px=24 patch_px=3 dim=48 depth_encoder=1 depth_decoder=1 motion.match_px=24 motion.grid=8 "
-    "motion.radius_px=5 motion.most_changed=64 targets.residual.patch_px=3"
+    "motion.radius_px=5 motion.most_changed=64 targets.residual.patch_px=3 targets.pixels.patch_px=3"
 )
 
 
 def settings(*overrides: str, bottleneck: str = "vq") -> dict[str, Any]:
     """`configs/model/quantizer.yaml`, made small; `overrides` are of its `settings` (`~key` takes one away)."""
-    small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck in ("vq", "rvq"))
+    small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck not in ("fsq", "lfq"))
     words = [
         "~model.settings." + word[1:] if word[0] == "~" else "model.settings." + word for word in (*small, *overrides)
     ]

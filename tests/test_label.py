@@ -108,7 +108,7 @@ def test_a_batch_of_records_gives_a_finite_loss(folders):
     module.configure_model()
     module.log = module.log_dict = lambda *args, **kwargs: None
     frames = torch.randint(0, 256, (2, 8, 3, 24, 24), dtype=torch.uint8)
-    batch = FramePair(["a"] * 8, frames[0], frames[1], torch.full((8,), 0.5), [""] * 8)
+    batch = FramePair(["a"] * 8, frames[0], frames[1], torch.full((8,), 0.5), [""] * 8, torch.zeros(8, 0))
     loss = module.training_step(batch, 0)
     loss.backward()
     assert torch.isfinite(loss) and all(p.grad is not None for p in module.model.encoder.parameters())

@@ -10,9 +10,10 @@ from raw_videos import steady, write_video
 from lapa.config import compose
 from lapa.records import FramePair
 from video_data.build import main
-from video_data.pairs import PairData, PairLoader, gap_frames, take_pairs
+from video_data.pairs import LabelPlan, PairData, PairLoader, gap_frames, label_plan, take_pairs
 
 GAP_S = 0.5
+NO_LABELS = LabelPlan(0, "", 0)
 
 
 def numbered(length: int, fps: float) -> dict:
@@ -25,7 +26,7 @@ def numbered(length: int, fps: float) -> dict:
 @pytest.mark.parametrize("length_s", [0.75, 3.0])
 def test_pairs_are_a_gap_apart_whatever_the_rate(fps, length_s):
     clip = numbered(int(length_s * fps), fps)
-    pairs = take_pairs(clip, np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=6)
+    pairs = take_pairs(clip, np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=6, labels=NO_LABELS)
     starts = [int(pair.before[0, 0, 0]) for pair in pairs]
     assert len(pairs) == 6 and starts == sorted(starts) and starts[0] >= 0
     assert all(int(pair.after[0, 0, 0]) - start == GAP_S * fps for pair, start in zip(pairs, starts, strict=True))
@@ -35,7 +36,7 @@ def test_pairs_are_a_gap_apart_whatever_the_rate(fps, length_s):
 def test_starts_are_drawn_without_repetition_and_reach_the_last():
     clip, seen = numbered(12, 10), set()
     for seed in range(40):
-        pairs = take_pairs(clip, np.random.default_rng(seed), gap_s=GAP_S, pairs_per_clip=4)
+        pairs = take_pairs(clip, np.random.default_rng(seed), gap_s=GAP_S, pairs_per_clip=4, labels=NO_LABELS)
         starts = {int(pair.before[0, 0, 0]) for pair in pairs}
         assert len(starts) == 4
         seen |= starts
@@ -44,7 +45,7 @@ def test_starts_are_drawn_without_repetition_and_reach_the_last():
 
 def test_a_clip_no_longer_than_the_gap_is_refused_not_clamped():
     with pytest.raises(ValueError, match="clip k has 5 frames; a gap of 5 does not fit"):
-        take_pairs(numbered(5, 10), np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=1)
+        take_pairs(numbered(5, 10), np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=1, labels=NO_LABELS)
 
 
 @pytest.mark.parametrize("gap_s", [0.02, 0.14])
@@ -108,5 +109,37 @@ def test_a_gap_longer_than_the_shortest_clip_is_refused_at_once(clips):
 
 def test_the_data_module_tells_the_true_gap(clips):
     stream = {"batch_size": 8, "clips_per_block": 4, "val_percent": 0, "val_batches": 0, "num_workers": 0, "seed": 0}
-    facts = PairData(folder=clips, gap_s=0.45, pairs_per_clip=4, **stream).facts()
+    facts = PairData(
+        folder=clips, gap_s=0.45, pairs_per_clip=4, label_percent=0, labels_of="state.npy", **stream
+    ).facts()
     assert facts["gap_s"] == 0.4 and facts["fps"] == 10 and facts["image_px"] == 16
+
+
+def labelled(key: str, size: int = 2) -> dict:
+    """A clip of 12 frames whose state is (i, 10 i, …) at frame i."""
+    state = np.arange(12, dtype=np.float32)[:, None] * 10.0 ** np.arange(size, dtype=np.float32)
+    return numbered(12, 10) | {"__key__": key, "state.npy": state}
+
+
+def test_labels_are_the_change_of_the_state_over_the_gap():
+    plan = LabelPlan(100, "state.npy", 2)
+    for pair in take_pairs(labelled("k"), np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=4, labels=plan):
+        assert pair.label.tolist() == [5.0, 50.0]
+
+
+def test_few_clips_show_their_labels_and_always_the_same():
+    plan = LabelPlan(10, "state.npy", 2)
+    shown = [plan.state(labelled(f"clip{i}")) is not None for i in range(1000)]
+    assert 60 < sum(shown) < 140 and shown == [plan.state(labelled(f"clip{i}")) is not None for i in range(1000)]
+    hidden = next(f"clip{i}" for i in range(1000) if not shown[i])
+    pairs = take_pairs(labelled(hidden), np.random.default_rng(0), gap_s=GAP_S, pairs_per_clip=4, labels=plan)
+    assert all(pair.label.isnan().all() and pair.label.shape == (2,) for pair in pairs)
+
+
+def test_labels_of_another_size_and_clips_without_any_are_refused(clips):
+    with pytest.raises(ValueError, match="has 3 numbers, not 2"):
+        LabelPlan(100, "state.npy", 2).state(labelled("k", size=3))
+    with pytest.raises(ValueError, match=r"no clip in .* has state\.npy"):
+        label_plan(clips, 5, "state.npy")
+    with pytest.raises(ValueError, match="choose 0 to 100"):
+        label_plan(clips, 101, "state.npy")

@@ -9,7 +9,7 @@ from lapa.records import Demo, FramePair, checked
 
 def pair() -> FramePair:
     frame = torch.zeros(3, 8, 8, dtype=torch.uint8)
-    return FramePair("a", frame, frame, torch.tensor(0.5), "words")
+    return FramePair("a", frame, frame, torch.tensor(0.5), "words", torch.zeros(0))
 
 
 def test_collated_records_keep_their_type():

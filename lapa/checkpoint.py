@@ -38,6 +38,11 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
     path = Path(folder) / WEIGHTS
     if not path.is_file():
         raise ValueError(f"{folder} holds no model: {WEIGHTS} is missing")
+    return read_tensors(path)
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of one safetensors file; ValueError when it is truncated or something else."""
     try:
         return load_file(path)
     except SafetensorError as error:
@@ -46,8 +51,15 @@ def read_weights(folder: Path) -> dict[str, Tensor]:
 
 def load_weights(folder: Path, module: nn.Module, *, part: str = "") -> None:
     """Load weights strictly, or only those whose names begin with `part`; ValueError names what does not fit."""
-    tensors, wanted = read_weights(folder), module.state_dict()
+    tensors = read_weights(folder)
     saved = {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
+    check_fit(saved, module, origin=folder)
+    module.load_state_dict(saved)
+
+
+def check_fit(saved: Mapping[str, Tensor], module: nn.Module, *, origin: Path) -> None:
+    """ValueError naming the tensors of `saved` that are missing, unknown to the module, or of another shape there."""
+    wanted = module.state_dict()
     faults = [f"{name} is missing" for name in wanted.keys() - saved.keys()]
     faults += [f"{name} is not in this model" for name in saved.keys() - wanted.keys()]
     faults += [
@@ -56,8 +68,7 @@ def load_weights(folder: Path, module: nn.Module, *, part: str = "") -> None:
         if saved[name].shape != wanted[name].shape
     ]
     if faults:
-        raise ValueError(f"{folder} does not fit: " + "; ".join(sorted(faults)[:8]) + f" ({len(faults)} in all)")
-    module.load_state_dict(saved)
+        raise ValueError(f"{origin} does not fit: " + "; ".join(sorted(faults)[:8]) + f" ({len(faults)} in all)")
 
 
 def build(settings: Mapping[str, Any], *, allowed: tuple[str, ...]) -> Any:

@@ -29,16 +29,18 @@ def bar() -> Progress:
 
 
 def run_all(
-    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, label: str
-) -> Iterator[Result]:
+    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, label: str,
+    tell: Callable[[Result], str] = lambda _: "",
+) -> Iterator[Result]:  # fmt: skip
     """Yield `function(item)` in the order of `items`, in `num_workers` fresh processes (0: in this one).
 
-    `function` must be picklable. An error in an item is raised here, after which the pool is closed.
+    `function` must be picklable. An error in an item is raised here, after which the pool is closed. What `tell` says of
+    each result stands behind the label (a rate in the work's own units).
     """
     with bar() as progress:
         task = progress.add_task(label, total=len(items))
         for result in _map(function, items, num_workers):
-            progress.advance(task)
+            progress.update(task, advance=1, description=f"{label} {tell(result)}".rstrip())
             yield result
 
 

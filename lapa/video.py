@@ -1,4 +1,4 @@
-"""Our own clips: frames in, short closed-GOP H.264 mp4 bytes out, and back; the same bytes for the same frames."""
+"""Our own clips: frames in, short closed-GOP H.264 mp4 bytes out, and back; and how many frames a gap in seconds is."""
 
 import io
 from fractions import Fraction
@@ -12,6 +12,7 @@ from torch import Tensor
 # crf 18 keeps a 64 px block's colour within 2 of 255. One thread and no macroblock tree: with the tree, about one
 # encoding in thirty of the same frames differed by some bytes.
 X264_OPTIONS = {"crf": "18", "preset": "veryfast", "threads": "1", "x264-params": "mbtree=0:open-gop=0:scenecut=0"}
+GAP_SLACK = 0.2  # a gap may be this share off what was asked: clips have whole frames
 
 
 def encode_mp4(frames: UInt8[Tensor, "t 3 h w"], *, fps: float) -> bytes:
@@ -38,3 +39,14 @@ def decode_mp4(data: bytes) -> UInt8[Tensor, "t 3 h w"]:
         stream.thread_count = 1
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])
     return torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()
+
+
+def gap_frames(gap_s: float, fps: float) -> int:
+    """How many frames apart two frames `gap_s` [s] apart are at `fps` [Hz]; ValueError when no whole number comes near."""
+    gap = round(gap_s * fps)
+    if gap < 1 or abs(gap / fps - gap_s) > GAP_SLACK * gap_s:
+        raise ValueError(
+            f"frames {gap_s:g} s apart, which is {gap_s * fps:.2f} frames at {fps:g} Hz, are not to be had: "
+            f"choose a multiple of {1 / fps:g} s, or clips of another rate"
+        )
+    return gap

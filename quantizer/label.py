@@ -1,28 +1,32 @@
-"""Clip shards and a trained quantizer in, one file of codes a shard out (row i: frames i → i + gap), with a report card."""
+"""Clip shards and a trained model in, one sidecar of labels a shard out (row i: frames i → i + gap), and a report on them."""
 
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from omegaconf import DictConfig
 from rich import print as rich_print
-from safetensors.numpy import load_file, save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from lapa import checkpoint
 from lapa.executor import run_all
 from lapa.files import atomic_path
 from lapa.shards import read_shard, shard_paths
-from lapa.stage import open_stage, read_manifest
-from lapa.video import decode_mp4
-from quantizer.model import Quantizer
-from quantizer.module import ALLOWED
-from quantizer.quality import write_quality
+from lapa.stage import Stage, open_stage, read_manifest
+from lapa.video import decode_mp4, gap_frames
+from quantizer.labellers import Labeller, open_labeller
 
-GAP_SLACK = 0.2  # share by which the gap in whole frames may differ from the quantizer's
+DECODE_AHEAD = 16  # clips that wait, decoded, for the encoder
+AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16}  # Lightning's names
+
+Frames = UInt8[Tensor, "t 3 h w"]
 
 
 class Work(NamedTuple):
@@ -32,87 +36,146 @@ class Work(NamedTuple):
     sidecar: Path
 
 
-def load(folder: Path) -> Quantizer:
-    """A trained quantizer in `eval` mode; ValueError when the folder holds another kind of model or a damaged one."""
-    settings = checkpoint.load_settings(Path(folder))
-    if "targets" not in settings.get("model", {}):
-        raise ValueError(f"{folder} holds no quantizer: its settings have {sorted(settings)}")
-    model = checkpoint.build(settings["model"], allowed=ALLOWED)
-    checkpoint.load_weights(Path(folder), model)
-    return model.eval()
+class How(NamedTuple):
+    """What decides a label, besides the model and the frames: `gap` in frames, `batch` pairs a pass."""
+
+    gap: int
+    batch: int
+    precision: str
+    device: str
 
 
-def gap_frames(gap_s: float, fps: float) -> int:
-    """The quantizer's gap in frames of these clips; ValueError when no whole number comes near."""
-    gap = round(gap_s * fps)
-    if gap < 1 or abs(gap / fps - gap_s) > GAP_SLACK * gap_s:
-        raise ValueError(
-            f"the quantizer compares frames {gap_s:g} s apart, which is {gap_s * fps:.2f} frames at {fps:g} Hz"
-        )
-    return gap
+class Labelled(NamedTuple):
+    """How many rows a sidecar has, and how many of them were made just now."""
+
+    rows: int
+    fresh: int
 
 
-@torch.inference_mode()
-def codes_of(quantizer: Quantizer, frames: UInt8[Tensor, "t 3 h w"], *, gap: int, batch: int) -> Int64[Tensor, "n k"]:
-    """The codes of each frame and the one `gap` later, n = t − gap (0 when the clip is not longer)."""
-    starts = torch.arange(max(0, len(frames) - gap))
-    parts = [quantizer.codes(frames[i], frames[i + gap]) for i in starts.split(batch)]
-    return torch.cat(parts) if len(starts) else torch.empty(0, quantizer.codes_per_step, dtype=torch.int64)
+def decoded(samples: Iterable[dict[str, Any]]) -> Iterator[tuple[str, Frames]]:
+    """(key, frames) in order, decoded on a thread of its own while the encoder works: both leave Python's lock alone."""
+    waiting: deque[Any] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for sample in samples:
+            waiting.append((sample["__key__"], pool.submit(decode_mp4, sample["mp4"])))
+            if len(waiting) > DECODE_AHEAD:
+                key, frames = waiting.popleft()
+                yield key, frames.result()
+        for key, frames in waiting:
+            yield key, frames.result()
 
 
-def label_shard(work: Work, *, folder: str, gap: int, batch: int) -> Int64[Tensor, "num_codes"]:
-    """Write one sidecar unless it is there (it appears only when whole); returns how often each code occurs in it."""
-    quantizer = _kept(folder)
-    if not work.sidecar.exists():
-        found = {
-            s["__key__"]: codes_of(quantizer, decode_mp4(s["mp4"]), gap=gap, batch=batch)
-            for s in read_shard(work.shard)
-        }
-        with atomic_path(work.sidecar) as partial_path:
-            save_file({key: codes.numpy().astype(np.int16) for key, codes in found.items()}, partial_path)
-    codes = [rows.astype(np.int64).ravel() for rows in load_file(work.sidecar).values()]
-    return torch.bincount(torch.from_numpy(np.concatenate(codes)), minlength=quantizer.num_codes)
+def batches(clips: Iterable[Frames], *, gap: int, batch: int) -> Iterator[tuple[Tensor, ...]]:
+    """All pairs `gap` apart of all clips, in order, `batch` at a time (the last may be fewer): before, after [b 3 h w].
+
+    A pair costs one pass over its space-time tokens, each of which holds both frames at one place: as much as encoding
+    every frame once, by itself, would.
+    """
+    held: list[tuple[Tensor, ...]] = []
+    for frames in clips:
+        held.append((frames[:-gap], frames[gap:]))
+        while sum(len(before) for before, _ in held) >= batch:
+            pairs = [torch.cat(side) for side in zip(*held, strict=True)]
+            yield tuple(side[:batch] for side in pairs)
+            held = [tuple(side[batch:] for side in pairs)]
+    if any(len(before) for before, _ in held):
+        yield tuple(torch.cat(side) for side in zip(*held, strict=True))
+
+
+def labels_of(labeller: Labeller, samples: Iterable[dict[str, Any]], how: How) -> dict[str, Tensor]:
+    """{key: labels of each frame and the one `gap` later [t − gap …]}; shard, model and `how` alone decide them."""
+    counts: dict[str, int] = {}
+
+    def clips() -> Iterator[Frames]:
+        for key, frames in decoded(samples):
+            counts[key] = max(0, len(frames) - how.gap)
+            yield frames
+
+    dtype, rows = AUTOCAST[how.precision], [labeller.none]
+    with torch.inference_mode(), torch.autocast(how.device, dtype, enabled=dtype is not None):
+        for before, after in batches(clips(), gap=how.gap, batch=how.batch):
+            rows.append(labeller.label(before.to(how.device), after.to(how.device)).to(labeller.none))
+    return dict(zip(counts, torch.cat(rows).split(list(counts.values())), strict=True))
+
+
+def label_shard(work: Work, *, folder: str, trained: str, how: How) -> Labelled:
+    """Write one sidecar unless it is there (it appears only when whole). `trained`: the hash of `folder`'s manifest."""
+    if work.sidecar.exists():
+        return Labelled(sum(map(len, load_file(work.sidecar).values())), 0)
+    with one_thread():
+        found = labels_of(_kept(folder, trained, how.device), read_shard(work.shard), how)
+    with atomic_path(work.sidecar) as partial_path:
+        save_file({key: rows.clone() for key, rows in found.items()}, partial_path)
+    rows = sum(map(len, found.values()))
+    return Labelled(rows, rows)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums in the same order whatever the machine and `num_workers`: processes share the cores, not the shards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @lru_cache(maxsize=1)
-def _kept(folder: str) -> Quantizer:
-    """One model a process."""
-    return load(Path(folder))
+def _kept(folder: str, trained: str, device: str) -> Labeller:
+    """One model a process, read again when another has been trained into its folder."""
+    labeller = open_labeller(Path(folder))
+    labeller.model.to(device)
+    return labeller
+
+
+class Meter:
+    """Pairs a second over this run: on the bar after each shard, in the stage's log at the end."""
+
+    def __init__(self) -> None:
+        self.started, self.rows, self.fresh = time.perf_counter(), 0, 0
+
+    def __call__(self, labelled: Labelled) -> str:
+        self.rows, self.fresh = self.rows + labelled.rows, self.fresh + labelled.fresh
+        return f"{self.rate():.0f} pairs/s"
+
+    def rate(self) -> float:
+        """Labels made in this run over its seconds so far, those in which processes start among them."""
+        return self.fresh / (time.perf_counter() - self.started)
+
+
+def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, gap: int) -> Meter:
+    """All sidecars of `cfg.clips`."""
+    works = [
+        Work(path, stage.out / f"{labeller.stem}-{i:06d}.safetensors")
+        for i, path in enumerate(shard_paths(Path(cfg.clips)))
+    ]
+    how = How(gap, cfg.batch_size, cfg.precision, cfg.device)
+    label = partial(label_shard, folder=str(cfg.quantizer), trained=stage.inputs["quantizer"], how=how)
+    meter = Meter()
+    for _ in run_all(label, works, num_workers=cfg.num_workers, label="labels", tell=meter):
+        pass
+    stage.log(stage="label", pairs=meter.fresh, pairs_per_s=meter.rate())
+    return meter
 
 
 def main(cfg: DictConfig) -> None:
-    """`lapa label quantizer=DIR clips=DIR out=DIR`: sidecars, manifest, quality.json and two pictures."""
+    """`lapa label quantizer=DIR clips=DIR out=DIR`: sidecars, manifest, and what the model's kind reports of them."""
+    if cfg.precision not in AUTOCAST:
+        raise ValueError(f"no precision {cfg.precision!r}; there are {', '.join(AUTOCAST)}")
     inputs = {"quantizer": cfg.quantizer, "clips": cfg.clips, "probe": cfg.probe}
     with open_stage(cfg, inputs=inputs) as stage:
         if stage.done:
             return
-        facts = _facts(Path(cfg.quantizer), read_manifest(Path(cfg.clips)))
-        gap = gap_frames(facts["gap_s"], facts["fps"])
-        works = [
-            Work(path, stage.out / f"codes-{i:06d}.safetensors") for i, path in enumerate(shard_paths(Path(cfg.clips)))
-        ]
-        label = partial(label_shard, folder=str(cfg.quantizer), gap=gap, batch=cfg.batch_size)
-        uses = torch.stack(list(run_all(label, works, num_workers=cfg.num_workers, label="labels"))).sum(0)
-        found = write_quality(
-            load(Path(cfg.quantizer)), Path(cfg.probe or cfg.clips), stage.out, gap=gap, uses=uses,
-            max_clips=cfg.probe_clips, pairs_per_clip=cfg.pairs_per_clip, seed=cfg.seed,
-        )  # fmt: skip
-        steps = int(uses.sum()) // facts["codes_per_step"]
-        stage.finish(record="LatentStep", count=steps, perplexity=found["perplexity"], **facts)
-    rich_print(f"{stage.out}: {steps} labels; {_sentence(found)}")
-
-
-def _facts(quantizer: Path, clips: dict[str, Any]) -> dict[str, Any]:
-    """What the labels' readers must know; the quantizer's hash stands among the manifest's inputs."""
-    trained = read_manifest(quantizer)
-    if clips["image_px"] != trained["image_px"]:
-        raise ValueError(f"the clips are {clips['image_px']} px; the quantizer was trained on {trained['image_px']} px")
-    return {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")} | {"fps": clips["fps"]}
-
-
-def _sentence(found: dict[str, Any]) -> str:
-    """Code use and the probe in one line: neither means anything alone."""
-    probe = found["probe"]
-    scores = f"{probe['codes_linear']:.2f} from codes (linear), {probe['shuffled']:.2f} from shuffled codes"
-    used = f"{found['codes_used']} of {found['num_codes']} codes in use, perplexity {found['perplexity']:.2f}"
-    return f"{used}; R² of the {found['probe_of']}: {scores}"
+        labeller = open_labeller(Path(cfg.quantizer))
+        trained, clips = read_manifest(Path(cfg.quantizer)), read_manifest(Path(cfg.clips))
+        if clips["image_px"] != trained["image_px"]:
+            raise ValueError(
+                f"the clips are {clips['image_px']} px; the quantizer was trained on {trained['image_px']} px"
+            )
+        facts = labeller.facts(trained, clips, cfg)
+        gap = gap_frames(facts["gap_s"], clips["fps"])
+        meter = write_labels(cfg, stage, labeller, gap)
+        found, sentence = labeller.report(stage.out, cfg, gap)
+        stage.finish(record=labeller.record, count=meter.rows, fps=clips["fps"], **found, **facts)
+    rich_print(f"{stage.out}: {meter.rows} labels, {meter.rate():.0f} pairs/s; {sentence}")

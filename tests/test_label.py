@@ -1,6 +1,8 @@
-"""Laws of the label door: the same codes to the bit after a kill, honest facts, faults named; the module trains and exports."""
+"""Laws of the label door: the same codes to the bit after a kill or with other workers, honest facts, faults named."""
 
 import json
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,11 +10,15 @@ import torch
 from safetensors.numpy import load_file
 from small_quantizer import clip_folder, settings
 
+from lapa import checkpoint
 from lapa.config import compose
+from lapa.executor import run_all
 from lapa.files import file_hash
 from lapa.records import FramePair
+from lapa.shards import shard_paths
 from lapa.stage import open_stage, read_manifest
 from quantizer import label
+from quantizer.labellers import Codes, load
 from quantizer.module import QuantizerModule
 
 
@@ -33,9 +39,8 @@ def folders(tmp_path_factory):
 
 
 def run(folders, out, *overrides):
-    label.main(
-        compose("label", [f"quantizer={folders / 'quantizer'}", f"clips={folders / 'clips'}", f"out={out}", *overrides])
-    )
+    places = [f"quantizer={folders / 'quantizer'}", f"clips={folders / 'clips'}", f"out={out}"]
+    label.main(compose("label", [*places, "num_workers=0", *overrides]))
     return out
 
 
@@ -62,22 +67,84 @@ def test_the_report_card_has_its_baselines_and_pictures(labels):
 
 
 def test_killed_after_one_shard_it_goes_on_to_the_same_bytes(folders, labels, tmp_path, monkeypatch):
-    original, calls = label.codes_of, []
+    original, calls = label.labels_of, []
 
     def dies(*args, **kwargs):
         calls.append(1)
-        if len(calls) > 6:
+        if len(calls) > 1:
             raise KeyboardInterrupt
         return original(*args, **kwargs)
 
-    monkeypatch.setattr(label, "codes_of", dies)
+    monkeypatch.setattr(label, "labels_of", dies)
     with pytest.raises(KeyboardInterrupt):
         run(folders, tmp_path / "out")
     assert [path.name for path in sorted((tmp_path / "out").glob("codes*"))] == ["codes-000000.safetensors"]
-    monkeypatch.setattr(label, "codes_of", original)
+    monkeypatch.setattr(label, "labels_of", original)
     run(folders, tmp_path / "out")
-    for path in labels.glob("*.safetensors"):
-        assert file_hash(path) == file_hash(tmp_path / "out" / path.name)
+    same_bytes(labels, tmp_path / "out")
+    rows = [json.loads(row) for row in (tmp_path / "out" / "log.jsonl").read_text().splitlines()]
+    assert rows[-1]["pairs"] == 48 and rows[-1]["pairs_per_s"] > 0, "the rate is of what this run made"
+
+
+def same_bytes(one, other):
+    names = [path.name for path in sorted(one.glob("*.safetensors"))]
+    assert names == [path.name for path in sorted(other.glob("*.safetensors"))] and len(names) == 2
+    assert all(file_hash(one / name) == file_hash(other / name) for name in names)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_neither_threads_nor_processes_change_a_byte(folders, labels, tmp_path, num_workers):
+    works = [
+        label.Work(shard, tmp_path / f"codes-{i:06d}.safetensors")
+        for i, shard in enumerate(shard_paths(folders / "clips"))
+    ]
+    how = label.How(gap=1, batch=64, precision="bf16-mixed", device="cpu")
+    work = partial(label.label_shard, folder=str(folders / "quantizer"), trained="", how=how)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    made = list(run_all(work, works, num_workers=num_workers, label="labels"))
+    assert made == [label.Labelled(48, 48)] * 2 and torch.get_num_threads() == 2, "the caller's threads are given back"
+    torch.set_num_threads(threads)
+    same_bytes(labels, tmp_path)
+
+
+def test_precision_is_a_setting_and_part_of_the_result(folders, labels, tmp_path):
+    exact = run(folders, tmp_path / "exact", "precision=32-true")
+    both = [
+        torch.cat(list(label.load_file(folder / "codes-000000.safetensors").values())) for folder in (labels, exact)
+    ]
+    assert (both[0] == both[1]).float().mean() > 0.9
+    with pytest.raises(ValueError, match="holds a result of other settings"):
+        run(folders, tmp_path / "exact")
+    with pytest.raises(ValueError, match="no precision 'half'; there are 32-true, bf16-mixed"):
+        run(folders, tmp_path / "other", "precision=half")
+
+
+class Counting:
+    """A labeller whose label of a pair is the first frame's number and the second's; clip i's frames have i·10 + t."""
+
+    none = torch.empty(0, 2, dtype=torch.int16)
+
+    def __init__(self):
+        self.batches = []
+
+    def label(self, before, after):
+        self.batches.append(len(before))
+        return torch.stack((before[:, 0, 0, 0], after[:, 0, 0, 0]), 1)
+
+
+@pytest.mark.parametrize("lengths", [(5, 1, 9, 3), (2, 2), (3, 7)])
+def test_pairs_are_cut_across_clips_and_find_their_way_back(lengths, monkeypatch):
+    grey = [(10 * i + torch.arange(n, dtype=torch.uint8))[:, None, None, None] for i, n in enumerate(lengths)]
+    monkeypatch.setattr(label, "decode_mp4", lambda number: grey[number].expand(-1, 3, 4, 4))
+    samples = [{"__key__": f"k{i}", "mp4": i} for i in range(len(lengths))]
+    labeller = Counting()
+    found = label.labels_of(labeller, samples, label.How(gap=2, batch=4, precision="32-true", device="cpu"))
+    assert list(found) == [f"k{i}" for i in range(len(lengths))]
+    for i, n in enumerate(lengths):
+        assert found[f"k{i}"].tolist() == [[10 * i + t, 10 * i + t + 2] for t in range(max(0, n - 2))]
+    pairs = sum(max(0, n - 2) for n in lengths)
+    assert labeller.batches == [4] * (pairs // 4) + [pairs % 4] * (pairs % 4 > 0)
 
 
 def test_faults_are_named(folders, tmp_path):
@@ -86,13 +153,29 @@ def test_faults_are_named(folders, tmp_path):
     with pytest.raises(ValueError, match=r"0.5 s apart, which is 0.60 frames at 1.2 Hz"):
         run(folders, tmp_path / "b", f"clips={clip_folder(tmp_path / 'clips1', fps=1.2)}")
     with pytest.raises(ValueError, match="holds no model"):
-        label.load(folders / "clips")
+        label.open_labeller(folders / "clips")
 
 
-def test_a_loaded_quantizer_gives_the_trained_ones_codes(folders):
-    first, second = label.load(folders / "quantizer"), label.load(folders / "quantizer")
-    frames = torch.randint(0, 256, (5, 3, 24, 24), dtype=torch.uint8)
-    assert torch.equal(label.codes_of(first, frames, gap=1, batch=2), label.codes_of(second, frames, gap=1, batch=64))
+def test_a_model_that_labels_nothing_is_refused_before_it_is_built(tmp_path):
+    checkpoint.save(tmp_path, torch.nn.Linear(1, 1), {"model": {"_target_": "policy.models.LatentModel"}})
+    with pytest.raises(ValueError, match="LatentModel, which labels nothing; what does: .*Quantizer"):
+        label.open_labeller(tmp_path)
+
+
+def test_a_continuous_quantizer_has_no_codes_to_write():
+    with pytest.raises(ValueError, match="continuous quantizer .* has no codes"):
+        Codes(SimpleNamespace(num_codes=1, codes_per_step=4))
+
+
+@pytest.mark.parametrize(("num_codes", "dtype"), [(8, torch.int16), (2**15, torch.int16), (2**15 + 1, torch.int32)])
+def test_codes_are_stored_in_numbers_that_hold_them(num_codes, dtype):
+    assert Codes(SimpleNamespace(num_codes=num_codes, codes_per_step=4)).none.dtype == dtype
+
+
+def test_a_loaded_quantizer_gives_the_same_codes_again(folders):
+    frames = torch.randint(0, 256, (2, 5, 3, 24, 24), dtype=torch.uint8)
+    first, second = (load(folders / "quantizer").codes(*frames) for _ in range(2))
+    assert torch.equal(first, second)
 
 
 def test_clips_of_another_size_are_refused_before_training():

@@ -9,8 +9,9 @@ from raw_videos import steady, write_video
 
 from lapa.config import compose
 from lapa.records import FramePair
+from lapa.video import gap_frames
 from video_data.build import main
-from video_data.pairs import LabelPlan, PairData, PairLoader, gap_frames, label_plan, take_pairs
+from video_data.pairs import LabelPlan, PairData, PairLoader, label_plan, take_pairs
 
 GAP_S = 0.5
 NO_LABELS = LabelPlan(0, "", 0)

@@ -13,18 +13,7 @@ from lapa.records import FramePair, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import ClipStream, Plan, StreamData
-
-GAP_SLACK = 0.2  # a gap may be this share off what was asked: clips have whole frames
-
-
-def gap_frames(gap_s: float, fps: float) -> int:
-    """How many frames apart two frames `gap_s` [s] apart are; ValueError when no whole number comes near."""
-    gap = round(gap_s * fps)
-    if gap < 1 or abs(gap / fps - gap_s) > GAP_SLACK * gap_s:
-        raise ValueError(
-            f"gap_s={gap_s:g} is no whole number of frames at {fps:g} Hz; choose a multiple of {1 / fps:g}"
-        )
-    return gap
+from lapa.video import gap_frames
 
 
 class LabelPlan(NamedTuple):

@@ -1,0 +1,100 @@
+"""Demonstration shards in; frame pairs with what the robot was told between them, relative to where it was, out."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from einops import rearrange
+from jaxtyping import Float32, UInt8
+from torch import Tensor
+
+from lapa.shards import ShardIndex, shard_paths
+from lapa.stage import read_manifest
+from lapa.stream import StreamData, split_indices
+from lapa.video import gap_frames
+
+STILL = 1e-5  # a standard deviation below this is a quantity that never changes: it is not scaled
+
+
+class ActionPair(NamedTuple):
+    """Two frames and the n actions of the steps between them, in the embodiment's units, relative to the state at `before`."""
+
+    key: str
+    before: UInt8[Tensor, "*b 3 h w"]
+    after: UInt8[Tensor, "*b 3 h w"]
+    actions: Float32[Tensor, "*b n d"]
+
+
+def state_sources(state_names: Sequence[str], action_names: Sequence[str], absolute: Sequence[str]) -> list[int]:
+    """For each action the state it is relative to, that of the same name; −1 for those in `absolute` and those without.
+
+    As the policy takes them, so that a pseudo-action can stand where a demonstrated one would.
+    """
+    places = {name: i for i, name in enumerate(state_names) if name not in absolute}
+    return [places.get(name, -1) for name in action_names]
+
+
+def relative_actions(
+    state: Float32[np.ndarray, "t s"], action: Float32[np.ndarray, "t d"], *, sources: Sequence[int], gap: int
+) -> Float32[np.ndarray, "m gap d"]:
+    """Row i: actions i … i + gap − 1 less the state at i; m = t − gap rows, one for each pair of frames."""
+    windows = np.lib.stride_tricks.sliding_window_view(action, gap, axis=0)[: len(action) - gap]
+    base = np.stack([state[:, i] if i >= 0 else np.zeros(len(state), state.dtype) for i in sources], axis=1)
+    return rearrange(windows, "m d n -> m n d") - base[: len(windows), None]
+
+
+def take_actions(
+    sample: dict[str, Any], rng: np.random.Generator, *, gap: int, sources: list[int], pairs_per_clip: int
+) -> list[ActionPair]:
+    """`pairs_per_clip` pairs of a decoded demonstration, each start at most once while there are enough."""
+    frames, rows = sample["frames"], _rows(sample, gap, sources)
+    chosen = rng.choice(len(rows), size=pairs_per_clip, replace=len(rows) < pairs_per_clip)
+    return [
+        ActionPair(sample["__key__"], frames[i], frames[i + gap], torch.from_numpy(rows[i].astype(np.float32)))
+        for i in chosen.tolist()
+    ]
+
+
+def _rows(sample: dict[str, Any], gap: int, sources: list[int]) -> np.ndarray:
+    state, action = sample["state.npy"], sample["action.npy"]
+    if len(action) <= gap:
+        raise ValueError(f"demonstration {sample['__key__']} has {len(action)} steps; a gap of {gap} does not fit")
+    return relative_actions(state, action, sources=sources, gap=gap)
+
+
+def statistics(rows: Iterable[np.ndarray]) -> dict[str, Any]:
+    """Rows [m n d] of each demonstration → mean and deviation [n, d], JSON-able; one that hardly varies counts as 1."""
+    table = np.concatenate(list(rows)).astype(np.float64)
+    std = table.std(0)
+    return {"mean": table.mean(0).tolist(), "std": np.where(std < STILL, 1.0, std).tolist()}
+
+
+class ActionData(StreamData):
+    """Frame pairs with actions of one robot's demonstrations. `absolute`: actions that are told as they are (a gripper)."""
+
+    def __init__(
+        self, *, folder: str | Path, gap_s: float, absolute: list[str], pairs_per_clip: int, **stream: Any
+    ) -> None:
+        manifest = read_manifest(Path(folder))
+        if not {"state_names", "action_names"} <= manifest.keys():
+            raise ValueError(
+                f"{folder} holds {manifest['record']}, without actions; give demonstrations (`lapa collect`)"
+            )
+        self.gap, self.names = gap_frames(gap_s, manifest["fps"]), list(manifest["action_names"])
+        self.absolute = [name for name in absolute if name in self.names]
+        self.sources = state_sources(manifest["state_names"], self.names, self.absolute)
+        take = partial(take_actions, gap=self.gap, sources=self.sources, pairs_per_clip=pairs_per_clip)
+        super().__init__(folder=folder, take=take, samples_per_clip=pairs_per_clip, **stream)
+
+    def facts(self) -> dict[str, Any]:
+        """The robot's names, the true gap, and statistics of the training demonstrations."""
+        ours = {"gap_s": self.gap / self.manifest["fps"], "action_names": self.names, "absolute": self.absolute}
+        return super().facts() | ours | {"action_steps": self.gap, "statistics": statistics(self._training_rows())}
+
+    def _training_rows(self) -> Iterable[np.ndarray]:
+        index = ShardIndex(shard_paths(self.folder))
+        for i in split_indices(index.keys, split="train", val_percent=self.val_percent):
+            yield _rows(index[i], self.gap, self.sources)

@@ -1,0 +1,147 @@
+"""A trained model's folder in, what `lapa label` writes with it out: a quantizer's codes, or a robot's pseudo-actions."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from omegaconf import DictConfig
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from lapa import checkpoint
+from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
+from quantizer.model import Quantizer
+from quantizer.module import ALLOWED
+from quantizer.quality import write_quality
+
+
+class Labeller(Protocol):
+    """A model that says something of each frame pair.
+
+    record: the manifest's. stem: sidecars are `<stem>-NNNNNN.safetensors`. none: no label, [0 …], as dtype and shape on disk.
+    """
+
+    record: str
+    stem: str
+    none: Tensor
+
+    @property
+    def model(self) -> nn.Module:
+        """The network, in `eval` mode."""
+
+    def label(self, before: Tensor, after: Tensor) -> Tensor:
+        """uint8 [b 3 h w] twice → labels [b …]."""
+
+    def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
+        """What the labels' readers must know, from both manifests; ValueError when these clips are not for this model."""
+
+    def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
+        """Judge the sidecars in `out`: numbers for the manifest, and a sentence."""
+
+
+class Codes:
+    """Latent codes of a quantizer; the hash of its folder stands among the manifest's inputs."""
+
+    record, stem = "LatentStep", "codes"
+
+    def __init__(self, model: Quantizer) -> None:
+        if model.num_codes == 1:
+            raise ValueError(
+                "a continuous quantizer (num_codes 1) has no codes to write; train one with bottleneck=vq, fsq, …"
+            )
+        self.model = model
+        dtype = torch.int16 if model.num_codes <= 2**15 else torch.int32
+        self.none = torch.empty(0, model.codes_per_step, dtype=dtype)
+
+    def label(self, before: Tensor, after: Tensor) -> Tensor:
+        """Codes [b k] in [0, num_codes)."""
+        return self.model.codes(before, after)
+
+    def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
+        """The codebook's size, and the gap that a code spans."""
+        return {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")}
+
+    def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
+        """quality.json and two pictures: code use beside the probe."""
+        counted = (torch.bincount(rows.long().ravel(), minlength=self.model.num_codes) for rows in read_rows(out, self))
+        found = write_quality(
+            self.model, Path(cfg.probe or cfg.clips), out, gap=gap, uses=torch.stack(list(counted)).sum(0),
+            max_clips=cfg.probe_clips, pairs_per_clip=cfg.pairs_per_clip, seed=cfg.seed,
+        )  # fmt: skip
+        return {"perplexity": found["perplexity"]}, _sentence(found)
+
+
+class Actions:
+    """A robot's actions, as an inverse dynamics model sees them: float32 [n d] a pair, relative to the state at its first
+    frame, in the embodiment's units.
+    """
+
+    record, stem = "PseudoAction", "actions"
+
+    def __init__(self, model: InverseDynamics) -> None:
+        self.model, self.none = model, torch.empty(0, *model.mean.shape)
+
+    def label(self, before: Tensor, after: Tensor) -> Tensor:
+        """Relative actions [b n d]."""
+        return self.model.actions(before, after)
+
+    def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
+        """Names, statistics and rate of the actions; ValueError when the clips show other bodies, unless `other_bodies`."""
+        bodies = set(clips.get("embodiments") or [clips.get("embodiment", "")]) - {""}
+        if bodies - {trained["embodiment"]} and not cfg.other_bodies:
+            raise ValueError(
+                f"the clips show {', '.join(sorted(bodies))}; this model knows the actions of {trained['embodiment']}: "
+                "other_bodies=true labels them all the same"
+            )
+        return {"action_hz": trained["fps"]} | {key: trained[key] for key in ("gap_s", *FROM_DATA)}
+
+    def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
+        """How much each action varies, as a share of what it did in the demonstrations: near 0, it is the mean's echo."""
+        deviation = torch.cat(read_rows(out, self)).std(0) / self.model.std
+        spread = dict(zip(self.model.action_names, deviation.mean(0).tolist(), strict=True))
+        words = ", ".join(f"{name} {share:.2f}" for name, share in spread.items())
+        return {"spread": spread}, f"variation, as a share of the demonstrations': {words}"
+
+
+LABELLERS: dict[str, Any] = {  # by the `_target_` in a checkpoint's settings
+    "quantizer.model.Quantizer": Codes,
+    "quantizer.inverse_dynamics.InverseDynamics": Actions,
+}
+
+
+def open_labeller(folder: Path) -> Labeller:
+    """The labeller of a model folder; ValueError when it holds another kind of model or a damaged one."""
+    target, model = _opened(Path(folder))
+    return LABELLERS[target](model)
+
+
+def load(folder: Path) -> Quantizer:
+    """A trained quantizer in `eval` mode; ValueError when the folder holds another kind of model or a damaged one."""
+    target, model = _opened(Path(folder))
+    if not isinstance(model, Quantizer):
+        raise ValueError(f"{folder} holds no quantizer, but {target}")
+    return model
+
+
+def _opened(folder: Path) -> tuple[str, nn.Module]:
+    settings = checkpoint.load_settings(folder)
+    target = settings.get("model", {}).get("_target_")
+    if target not in LABELLERS:
+        raise ValueError(f"{folder} holds {target or 'no model'}, which labels nothing; what does: {list(LABELLERS)}")
+    model = checkpoint.build(settings["model"], allowed=ALLOWED)
+    checkpoint.load_weights(folder, model)
+    return target, model.eval()
+
+
+def read_rows(out: Path, labeller: Labeller) -> list[Tensor]:
+    """All labels in a folder, shard by shard: [n …] each."""
+    paths = sorted(Path(out).glob(f"{labeller.stem}-*.safetensors"))
+    return [torch.cat([labeller.none, *load_file(path).values()]) for path in paths]
+
+
+def _sentence(found: dict[str, Any]) -> str:
+    """Code use and the probe in one line: neither means anything alone."""
+    probe = found["probe"]
+    scores = f"{probe['codes_linear']:.2f} from codes (linear), {probe['shuffled']:.2f} from shuffled codes"
+    used = f"{found['codes_used']} of {found['num_codes']} codes in use, perplexity {found['perplexity']:.2f}"
+    return f"{used}; R² of the {found['probe_of']}: {scores}"

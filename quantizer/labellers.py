@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from lapa import checkpoint
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.model import Quantizer
-from quantizer.module import ALLOWED
 from quantizer.quality import write_quality
 
 
@@ -128,7 +127,7 @@ def _opened(folder: Path) -> tuple[str, nn.Module]:
     target = settings.get("model", {}).get("_target_")
     if target not in LABELLERS:
         raise ValueError(f"{folder} holds {target or 'no model'}, which labels nothing; what does: {list(LABELLERS)}")
-    model = checkpoint.build(settings["model"], allowed=ALLOWED)
+    model = checkpoint.build(settings["model"], allowed=("quantizer.",))
     checkpoint.load_weights(folder, model)
     return target, model.eval()
 

@@ -9,8 +9,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from quantizer.blocks import to_unit
-from quantizer.model import Encoder
 from quantizer.motion import BlockMatching
+from quantizer.networks import Encoder
 
 Images = UInt8[Tensor, "b 3 h w"]
 FROM_DATA = (

@@ -1,60 +1,73 @@
-"""What hangs on the trainer: a bar with rate and time left, per-step seeding for exact resume, how long data was awaited."""
+"""What hangs on the trainer: per-step seeding and checkpoints for exact resume, and switches that save memory or time."""
 
-import time
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.strategies import ModelParallelStrategy
+
+from lapa.scale import recompute
+from lapa.throughput import Throughput
 
 
 class SeedEachStep(L.Callback):
-    """Seed torch from (seed, step), so that a resumed training draws what the unbroken one would have drawn."""
+    """Seed torch from (seed, step, rank), so that a resumed training draws what the unbroken one would have drawn."""
 
     def __init__(self, seed: int):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: L.Trainer, *_: Any) -> None:
-        """Seed before every training step."""
-        torch.manual_seed(self.seed * 1_000_003 + trainer.global_step)
+        """Seed before every training step. A CPU's generator reads 32 bits, so ranks differ in the low ones."""
+        torch.manual_seed(self.seed * 1_000_003 + trainer.global_step + trainer.global_rank * 7_368_787)
 
 
-class Throughput(L.Callback):
-    """Log samples/s and the share of time that training waited for data, over every `every` steps."""
+class Switches(L.Callback):
+    """What saves memory or time and changes results by rounding only; each asks the module for the parts it is for.
 
-    def __init__(self, *, every: int, batch_size: int):
-        self.every, self.batch_size = every, batch_size
-        self.ended = self.window = 0.0
-        self.waited = 0.0
+    `checkpoint_activations`: what `blocks()` names is computed again in the backward pass. `compile`: what `parts()`
+    names goes through torch.compile, from the second step on, as the first one's FLOPs are counted.
+    """
 
-    def on_train_start(self, *_: Any) -> None:
-        """Start the clocks."""
-        self.ended = self.window = time.perf_counter()
+    def __init__(self, *, compile: bool, checkpoint_activations: bool):
+        self.compile, self.checkpoint_activations = compile, checkpoint_activations
 
-    def on_train_batch_start(self, *_: Any) -> None:
-        """The time since the last step ended was spent on waiting for this batch."""
-        self.waited += time.perf_counter() - self.ended
+    def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
+        """ValueError when the module cannot do what is asked."""
+        if isinstance(trainer.strategy, ModelParallelStrategy):
+            _require(module, any(hasattr(p, "full_tensor") for p in module.parameters()), "trainer=fsdp", "trainer=ddp")
+        if self.compile:
+            _require(module, hasattr(module, "parts"), "trainer.compile=true", "false")
+        if self.checkpoint_activations:
+            _require(module, hasattr(module, "blocks"), "trainer.checkpoint_activations=true", "false")
+            for block in module.blocks():  # type: ignore[operator]
+                recompute(block)
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, *_: Any) -> None:
-        """Close the window every `every` steps."""
-        self.ended = time.perf_counter()
-        if trainer.global_step % self.every == 0:
-            elapsed = self.ended - self.window
-            rate = self.every * self.batch_size * trainer.world_size / elapsed
-            module.log_dict({"speed/samples_per_s": rate, "speed/data_wait": self.waited / elapsed})
-            self.window, self.waited = self.ended, 0.0
+        """After the first step."""
+        if self.compile:
+            for part in module.parts():  # type: ignore[operator]
+                part.compile()
+            self.compile = False
 
 
 class Resume(ModelCheckpoint):
     """`resume/last.ckpt` every `every` steps; written atomically by Lightning, read back with weights_only."""
 
-    def __init__(self, *, folder: str, every: int):
+    def __init__(self, *, folder: str, every: int, throughput: Throughput):
         super().__init__(
             dirpath=folder, filename="step", every_n_train_steps=every, save_top_k=1, save_last=True,
             enable_version_counter=False,
         )  # fmt: skip
+        self.throughput = throughput
+
+    def on_train_batch_end(self, *args: Any) -> None:
+        """Save when it is time; that is no waiting for data."""
+        self.throughput.pause()
+        super().on_train_batch_end(*args)
+        self.throughput.go_on()
 
 
-def progress_bar() -> TQDMProgressBar:
-    """Lightning's bar: steps, rate, time left, the last logged losses."""
-    return TQDMProgressBar(refresh_rate=10)
+def _require(module: L.LightningModule, able: bool, asked: str, instead: str) -> None:
+    if not able:
+        raise ValueError(f"{type(module).__name__} cannot do {asked}; choose {instead}")

@@ -13,13 +13,16 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lapa.files import atomic_path, write_json
+from lapa.ranks import is_first, whole
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 
 
 def save(folder: Path, module: nn.Module, settings: Mapping[str, Any]) -> None:
-    """Write the module's tensors and the JSON settings that rebuild it."""
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in module.state_dict().items()}
+    """Write the module's tensors and the JSON settings that rebuild it. All ranks of a training call it; rank 0 writes."""
+    tensors = {name: whole(tensor).detach().cpu().clone().contiguous() for name, tensor in module.state_dict().items()}
+    if not is_first():
+        return
     with atomic_path(Path(folder) / WEIGHTS) as partial:
         save_file(tensors, partial)
     write_json(Path(folder) / SETTINGS, dict(settings))

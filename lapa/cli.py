@@ -49,7 +49,12 @@ def enter(door: str, overrides: list[str], config_dir: Path | None = None) -> No
 
     cfg = compose(door, overrides, config_dir)
     module, _, function = DOORS[door].target.partition(":")
-    getattr(importlib.import_module(module), function)(cfg)
+    ours = [door, *overrides, *(["--config-dir", str(config_dir)] if config_dir else [])]
+    typed, sys.argv[1:] = sys.argv[1:], ours  # what Lightning runs once more for each further rank: not a whole recipe
+    try:
+        getattr(importlib.import_module(module), function)(cfg)
+    finally:
+        sys.argv[1:] = typed
 
 
 def build_parser() -> argparse.ArgumentParser:

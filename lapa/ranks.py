@@ -1,5 +1,9 @@
 """A rank's tensor in, what all ranks have out; on one process everything is returned as it came."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 from torch import distributed as dist
@@ -26,3 +30,28 @@ def mean_over_ranks(value: Tensor) -> Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / num_ranks()
+
+
+def whole(tensor: Tensor) -> Tensor:
+    """A weight that FSDP divided, put together on every rank; any other as it is."""
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def is_first() -> bool:
+    """Whether this is rank 0, which prints and writes for all; known from the environment before the group is set up."""
+    if dist.is_available() and dist.is_initialized():
+        return dist.get_rank() == 0
+    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) == 0
+
+
+@contextmanager
+def own_group() -> Iterator[None]:
+    """A process group that is set up in here ends here, with its environment: what follows is one process again."""
+    environment = dict(os.environ)
+    try:
+        yield
+    finally:
+        if dist.is_available() and dist.is_initialized():
+            dist.destroy_process_group()
+        os.environ.clear()
+        os.environ.update(environment)

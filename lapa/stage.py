@@ -19,6 +19,7 @@ MANIFEST, FINGERPRINT, TIMING, LOG = "manifest.json", "fingerprint.json", "timin
 NOT_HASHED = ("out", "overwrite", "num_workers", "config_dir")
 # Files a stage leaves that are not results: their bytes hold clocks or are needed only to go on.
 NOT_RESULTS = (MANIFEST, FINGERPRINT, TIMING, LOG)
+JOIN_S = 60  # [s] that further processes of a stage wait for the first
 PACKAGES = ("torch", "lightning", "vector-quantize-pytorch", "transformers", "mujoco", "webdataset", "decord", "av")
 
 
@@ -48,11 +49,9 @@ def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
     `done` is true when the folder already holds this very result. A half-made folder of the same fingerprint goes on;
     one of another fingerprint is refused with what differs, or cleared when `cfg.overwrite` is set.
     """
-    out = Path(cfg.out)
-    config = _comparable(cfg, tuple(inputs))
-    hashes = {key: manifest_hash(Path(folder)) for key, folder in inputs.items() if folder is not None}
-    done = _prepare(out, {"config": config, "inputs": hashes}, overwrite=bool(cfg.get("overwrite", False)))
-    stage = Stage(out, config, hashes, done)
+    out, wanted = Path(cfg.out), _wanted(cfg, inputs)
+    done = _prepare(out, wanted, overwrite=bool(cfg.get("overwrite", False)))
+    stage = Stage(out, wanted["config"], wanted["inputs"], done)
     if done:
         print(f"{out}: unchanged, skipped")
     started = time.time()
@@ -61,6 +60,27 @@ def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
     finally:
         if not done:
             _add_time(out, time.time() - started)
+
+
+@contextmanager
+def join_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iterator[Stage]:
+    """The stage that another process has entered, for those that help it: they wait for it, and write nothing.
+
+    TimeoutError when it was not entered within `JOIN_S`.
+    """
+    out, wanted = Path(cfg.out), _wanted(cfg, inputs)
+    deadline = time.time() + JOIN_S
+    while not (out / FINGERPRINT).is_file() or json.loads((out / FINGERPRINT).read_text()) != wanted:
+        if time.time() > deadline:
+            raise TimeoutError(f"{out}: the first process has not begun it within {JOIN_S} s")
+        time.sleep(0.1)
+    yield Stage(out, wanted["config"], wanted["inputs"], (out / MANIFEST).is_file())
+
+
+def _wanted(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> dict[str, Any]:
+    """The fingerprint: settings that change results, and a hash of each input."""
+    hashes = {key: manifest_hash(Path(folder)) for key, folder in inputs.items() if folder is not None}
+    return {"config": _comparable(cfg, tuple(inputs)), "inputs": hashes}
 
 
 def _comparable(cfg: DictConfig, input_keys: tuple[str, ...]) -> dict[str, Any]:

@@ -11,15 +11,20 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 from omegaconf import DictConfig
 
-from lapa.callbacks import Resume, SeedEachStep, Throughput, progress_bar
+from lapa.callbacks import Resume, SeedEachStep, Switches
 from lapa.metrics import LOGS, next_version, read_metrics
-from lapa.stage import Stage, open_stage
+from lapa.ranks import is_first, own_group
+from lapa.stage import Stage, join_stage, open_stage
+from lapa.throughput import Bar, Throughput
 
 
 def main(cfg: DictConfig) -> None:
-    """Train `cfg.model` on `cfg.data` into `cfg.out`; takes up `out/resume/last.ckpt` when it is there."""
+    """Train `cfg.model` on `cfg.data` into `cfg.out`; takes up `out/resume/last.ckpt` when it is there.
+
+    With several devices this runs once a rank; rank 0 alone prints and writes.
+    """
     inputs = {key: cfg[key] for key in cfg.inputs if cfg.get(key) is not None}
-    with open_stage(cfg, inputs) as stage:
+    with open_stage(cfg, inputs) if is_first() else join_stage(cfg, inputs) as stage:
         if not stage.done:
             train(cfg, stage)
 
@@ -31,12 +36,22 @@ def train(cfg: DictConfig, stage: Stage) -> None:
     data = hydra.utils.instantiate(cfg.data)
     module = hydra.utils.instantiate(cfg.model)
     module.setup_from(data.facts())
-    trainer = make_trainer(cfg, stage.out)
-    resume = stage.out / "resume" / "last.ckpt"
-    trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    facts = module.export(stage.out)
+    with own_group():
+        fit(make_trainer(cfg, stage.out), module, data, stage.out / "resume" / "last.ckpt")
+        facts = module.export(stage.out)  # on every rank: together they have the whole weights
+        if is_first():
+            _finish(cfg, stage, module, facts)
+
+
+def fit(trainer: L.Trainer, module: L.LightningModule, data: L.LightningDataModule, resume: Path) -> None:
+    """Train to the last step, from the checkpoint `resume` when it is there."""
+    try:
+        trainer.fit(module, data, ckpt_path=str(resume) if resume.is_file() else None, weights_only=True)
+    except SystemExit as leaving:  # how Lightning answers Ctrl-C
+        raise KeyboardInterrupt from leaving
+
+
+def _finish(cfg: DictConfig, stage: Stage, module: L.LightningModule, facts: dict[str, Any]) -> None:
     curves = read_metrics(stage.out)  # not the trainer's own: a resumed one has not seen what was logged before
     final = {name: list(curve.values())[-1] for name, curve in curves.items() if not name.startswith("speed")}
     shutil.rmtree(stage.out / "resume", ignore_errors=True)
@@ -48,12 +63,11 @@ def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
     """A Lightning trainer with our callbacks; metrics go to out/logs/<run>/metrics.csv."""
     settings: dict[str, Any] = dict(hydra.utils.instantiate(cfg.trainer, _convert_="all"))
     save_every = settings.pop("save_every")
+    switches = {key: settings.pop(key) for key in ("compile", "checkpoint_activations")}
     torch.set_float32_matmul_precision("high")
-    callbacks: list[L.Callback] = [
-        SeedEachStep(cfg.seed),
-        Throughput(every=settings["log_every_n_steps"], batch_size=cfg.data.batch_size),
-        Resume(folder=str(out / "resume"), every=save_every),
-        progress_bar(),
-    ]
+    throughput = Throughput(every=settings["log_every_n_steps"], batch_size=cfg.data.batch_size)
+    resume = Resume(folder=str(out / "resume"), every=save_every, throughput=throughput)
+    seeds, bar = SeedEachStep(cfg.seed), Bar(refresh_rate=10)
+    callbacks: list[L.Callback] = [seeds, Switches(**switches), throughput, resume, bar]
     logger = CSVLogger(str(out), name=LOGS, version=next_version(out), flush_logs_every_n_steps=1)
     return L.Trainer(logger=logger, callbacks=callbacks, enable_model_summary=False, num_sanity_val_steps=0, **settings)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from vector_quantize_pytorch import FSQ, LFQ, ResidualVQ, SimVQ, VectorQuantize
 
-from lapa.ranks import gathered
+from lapa.ranks import gathered, num_ranks
 
 
 class Quantised(NamedTuple):
@@ -44,7 +44,7 @@ class Bottleneck(nn.Module):
 class Vq(Bottleneck):
     """Nearest row of a learnt codebook (moving averages, rotation trick); rows hardly used are put on live latents.
 
-    Build it in Lightning's `configure_model`: the library decides there whether ranks share their codebook.
+    Build it in Lightning's `configure_model`: only there it is known whether there are ranks to share the codebook with.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Vq(Bottleneck):
         self.inner = VectorQuantize(
             dim=dim, codebook_size=num_codes, decay=decay, commitment_weight=commitment, rotation_trick=True,
             threshold_ema_dead_code=least_uses, kmeans_init=kmeans_iters > 0, kmeans_iters=kmeans_iters,
+            sync_codebook=num_ranks() > 1,
         )  # fmt: skip
 
     def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
@@ -78,7 +79,7 @@ class Rvq(Bottleneck):
         self.num_codes, self.dim = num_codes, dim
         self.inner = ResidualVQ(
             dim=dim, codebook_size=num_codes, num_quantizers=num_slots, decay=decay, commitment_weight=commitment,
-            rotation_trick=True, threshold_ema_dead_code=least_uses,
+            rotation_trick=True, threshold_ema_dead_code=least_uses, sync_codebook=num_ranks() > 1,
         )  # fmt: skip
 
     def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:

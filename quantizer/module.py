@@ -9,10 +9,12 @@ from typing import Any
 import lightning as L
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 
 from lapa import checkpoint
+from lapa.ranks import gathered
 from lapa.records import FramePair
+from lapa.scale import divide
 from quantizer.model import Quantizer, perplexity
 from quantizer.probe import linear_probe, one_hot
 
@@ -56,9 +58,19 @@ class QuantizerModule(L.LightningModule):
         self.facts = {key: facts[key] for key in ("fps", "gap_s") if key in facts}
 
     def configure_model(self) -> None:
-        """Build once, on the ranks."""
+        """Build once, on the ranks; where the strategy divides weights over them, divide."""
         if not hasattr(self, "model"):
             self.model = checkpoint.build(self.settings, allowed=ALLOWED)
+            if self.device_mesh is not None:
+                divide(self.model, self.blocks(), self.device_mesh["data_parallel"])
+
+    def parts(self) -> list[nn.Module]:
+        """What torch.compile is for: all but block matching and bottleneck."""
+        return [self.model.encoder, self.model.decoder]
+
+    def blocks(self) -> list[nn.Module]:
+        """What repeats, and holds most weights and activations."""
+        return [block for part in (self.model.encoder, self.model.decoder) for block in part.transformer.blocks]
 
     def training_step(self, batch: FramePair, _: int) -> Tensor:
         """Weighted sum of the targets' errors and the bottleneck's loss."""
@@ -81,19 +93,20 @@ class QuantizerModule(L.LightningModule):
         )
         rows = {f"val/{name}": error.mean() for name, error in outcome.errors.items()}
         rows |= {f"val/{name}_free": error.mean() for name, error in free.errors.items()}
-        self.log_dict(rows | {"val/loss": self.model.loss(outcome)}, batch_size=len(batch.before))
-        clips = torch.tensor([zlib.crc32(key.encode()) for key in batch.key])
-        self.seen.append((outcome.codes.cpu(), self.model.mean_motion(batch.before, batch.after).cpu(), clips))
+        self.log_dict(rows | {"val/loss": self.model.loss(outcome)}, batch_size=len(batch.before), sync_dist=True)
+        clips = torch.tensor([zlib.crc32(key.encode()) for key in batch.key], device=self.device)
+        self.seen.append((outcome.codes, self.model.mean_motion(batch.before, batch.after), clips))
 
     def on_validation_epoch_end(self) -> None:
-        """Code use beside the probe: neither means anything alone."""
-        codes, motion, clips = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
+        """Code use beside the probe, on what all ranks saw: neither means anything alone."""
+        codes, motion, clips = (gathered(torch.cat(parts)).cpu() for parts in zip(*self.seen, strict=True))
         self.seen.clear()
         num_codes = self.model.num_codes
-        self.log("val/perplexity", perplexity(codes, num_codes), prog_bar=True)
-        self.log("val/codes_used", float(len(codes.unique())))
+        rows = {"val/perplexity": perplexity(codes, num_codes)}
         if len(clips.unique()) >= 4:
-            self.log("val/motion_r2", linear_probe(one_hot(codes, num_codes), motion, clips), prog_bar=True)
+            rows["val/motion_r2"] = linear_probe(one_hot(codes, num_codes), motion, clips)
+        self.log_dict(rows, prog_bar=True, sync_dist=True)
+        self.log("val/codes_used", float(len(codes.unique())), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         """AdamW; linear warm-up, then a cosine down to `lr_end` of the rate at the trainer's last step."""

@@ -77,6 +77,7 @@ def run(clips, out, *, num_workers=0, die_at=None):
         "trainer": {
             "accelerator": "cpu", "max_steps": 12, "log_every_n_steps": 1, "val_check_interval": 4,
             "check_val_every_n_epoch": None, "save_every": 3, "enable_progress_bar": True,
+            "compile": False, "checkpoint_activations": False,
         },
     })  # fmt: skip
     main(cfg)

@@ -16,7 +16,7 @@ CPU_ATTENTION = {
 }
 FORMULAS = flop_registry | CPU_ATTENTION
 PEAK_SIDE = {"cpu": 2048}  # of the square matrices; elsewhere 8192, large enough to fill a GPU
-PEAK_S = 0.3  # [s] of measuring, at most about one product more
+PEAK_S = 0.2  # [s] of measuring, at most about one product more
 
 _again = 0  # how many recomputations are being done
 

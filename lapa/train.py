@@ -31,7 +31,8 @@ def main(cfg: DictConfig) -> None:
 
 def train(cfg: DictConfig, stage: Stage) -> None:
     """Fit, export, write the manifest."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for part in ("pytorch", "fabric"):
+        logging.getLogger(f"lightning.{part}").setLevel(logging.WARNING)
     L.seed_everything(cfg.seed, verbose=False)
     data = hydra.utils.instantiate(cfg.data)
     module = hydra.utils.instantiate(cfg.model)

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from lapa import checkpoint
+from lapa.ranks import mean_over_ranks
 from lapa.records import Demo, LatentStep
 from policy.augment import shift
 from policy.inherit import inherit_latents, inherit_trunk
@@ -85,13 +86,13 @@ class LatentPolicy(_Policy):
         """Loss and accuracy on clips never trained on."""
         logits = self.model.logits(self.see(batch), list(batch.text), batch.codes)
         rows = {"val/loss": _cross_entropy(logits, batch.codes), "val/accuracy": _accuracy(logits, batch.codes)}
-        self.log_dict(rows, batch_size=len(batch.codes), prog_bar=True)
+        self.log_dict(rows, batch_size=len(batch.codes), prog_bar=True, sync_dist=True)
         self.counts += nn.functional.one_hot(batch.codes, self.model.num_codes).sum(dim=0).cpu()
 
     def on_validation_epoch_end(self) -> None:
         """What naming the commonest codes would reach."""
-        share = self.counts.max(dim=1).values.sum() / self.counts.sum()
-        self.log("val/majority", share, prog_bar=True)
+        counts = mean_over_ranks(self.counts.to(self.device))
+        self.log("val/majority", counts.max(dim=1).values.sum() / counts.sum(), prog_bar=True, sync_dist=True)
         self.counts.zero_()
 
     def export(self, folder: Path) -> Settings:
@@ -131,7 +132,9 @@ class ActionPolicy(_Policy):
     def validation_step(self, batch: Demo, _: int) -> None:
         """The same on demonstrations never trained on."""
         loss, mean_error = self._errors(batch)
-        self.log_dict({"val/loss": loss, "val/mean_error": mean_error}, batch_size=len(batch.state), prog_bar=True)
+        self.log_dict(
+            {"val/loss": loss, "val/mean_error": mean_error}, batch_size=len(batch.state), prog_bar=True, sync_dist=True
+        )
 
     def export(self, folder: Path) -> Settings:
         """Weights and settings, normalisation statistics among them; returns the facts for the manifest."""

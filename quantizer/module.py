@@ -10,11 +10,13 @@ import lightning as L
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
 
 from lapa import checkpoint
 from lapa.ranks import gathered
 from lapa.records import FramePair
 from lapa.scale import divide
+from quantizer.bottlenecks import Nsvq
 from quantizer.model import Quantizer, perplexity
 from quantizer.probe import linear_probe, one_hot
 
@@ -62,7 +64,7 @@ class QuantizerModule(L.LightningModule):
         if not hasattr(self, "model"):
             self.model = checkpoint.build(self.settings, allowed=ALLOWED)
             if self.device_mesh is not None:
-                divide(self.model, self.blocks(), self.device_mesh["data_parallel"])
+                self._divide(self.device_mesh["data_parallel"])
 
     def parts(self) -> list[nn.Module]:
         """What torch.compile is for: all but block matching and bottleneck."""
@@ -124,6 +126,13 @@ class QuantizerModule(L.LightningModule):
         facts["image_px"] = self.model.image_px
         checkpoint.save(folder, self.model, {"model": self.settings, "facts": facts})
         return facts
+
+    def _divide(self, mesh: DeviceMesh) -> None:
+        if self.model.copies or isinstance(self.model.bottleneck, Nsvq):
+            raise ValueError(
+                "the target ema and the bottleneck nsvq write to weights, which must be whole: trainer=ddp"
+            )
+        divide(self.model, self.blocks(), mesh)
 
     def _rate(self, step: int) -> float:
         left = (step - self.warmup_steps) / max(1, self.trainer.max_steps - self.warmup_steps)

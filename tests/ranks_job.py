@@ -12,6 +12,7 @@ from typing import Any
 import hydra
 import lightning as L
 import torch
+import torch.distributed as dist
 from safetensors.torch import save_file
 from small_quantizer import SMALL
 from sprites import sprites
@@ -25,13 +26,18 @@ from quantizer.module import QuantizerModule
 STEPS, KILLED_AT, BATCH = 6, 4, 16  # a batch of all ranks together
 NO_RESTARTS = ["model.settings.bottleneck.least_uses=0"]  # they draw at random, and one rank draws other rows than two
 STILL = {"vq": NO_RESTARTS, "rvq": NO_RESTARTS, "fsq": []}
-TRAINER = [f"trainer.max_steps={STEPS}", "trainer.precision=32-true", "trainer.log_every_n_steps=1", "num_workers=0"]
-TRAINER += [
+TRAINER = [
+    f"trainer.max_steps={STEPS}",
+    "trainer.precision=32-true",
+    "trainer.log_every_n_steps=1",
     "trainer.save_every=3",
-    "trainer.val_check_interval=3",
+]
+DATA = [
+    "num_workers=0",
     "data.batch_size=4",
     "data.val_percent=30",
     "data.val_batches=1",
+    "trainer.val_check_interval=3",
 ]
 
 
@@ -47,7 +53,8 @@ class Halves(IterableDataset):
     def __iter__(self):
         for step in range(STEPS):
             before, after, _ = (rows.chunk(self.world)[self.rank] for rows in sprites(BATCH, 24, seed=step))
-            yield FramePair(["k"] * len(before), before, after, torch.full((len(before),), 0.5), [""] * len(before))
+            gap, none = torch.full((len(before),), 0.5), [""] * len(before)
+            yield FramePair(none, before, after, gap, none, torch.empty(len(before), 0))
 
 
 def config(folder: Path, *words: str, bottleneck: str = "vq", trainer: str = "cpu", clips: str = "none") -> Any:
@@ -55,7 +62,7 @@ def config(folder: Path, *words: str, bottleneck: str = "vq", trainer: str = "cp
     small = ["model.settings." + word for word in (*SMALL.split(), "bottleneck.dim=8")]
     small = small[:-1] if bottleneck == "fsq" else small
     choice = [f"trainer={trainer}", "experiment=quantizer", f"bottleneck@model.settings.bottleneck={bottleneck}"]
-    return compose("train", [*choice, f"clips={clips}", f"out={folder}", *TRAINER, *small, *words])
+    return compose("train", [*choice, f"clips={clips}", f"out={folder}", *TRAINER, *DATA, *small, *words])
 
 
 def fit(folder: Path, name: str, *words: str, rank: int = 0, world: int = 1, **choice: str) -> None:
@@ -71,9 +78,14 @@ def fit(folder: Path, name: str, *words: str, rank: int = 0, world: int = 1, **c
 
 
 def break_and_resume(folder: Path) -> None:
-    """The same training unbroken, and killed on both ranks after its checkpoint and run again."""
-    cfg = {name: config(folder / name, trainer="ddp_cpu", clips=str(folder / "clips")) for name in ("whole", "broken")}
-    train.main(cfg["whole"])
+    """The same training unbroken, and killed on both ranks after its checkpoint and run again; each a group of its own."""
+    ports = iter(os.environ["PORTS"].split(","))
+
+    def run(name: str) -> None:
+        os.environ["MASTER_PORT"] = next(ports)
+        train.main(config(folder / name, trainer="ddp_cpu", clips=str(folder / "clips")))
+
+    run("whole")
     step = QuantizerModule.training_step
 
     def die(self: QuantizerModule, *args: Any) -> Any:
@@ -83,9 +95,9 @@ def break_and_resume(folder: Path) -> None:
 
     QuantizerModule.training_step = die
     with suppress(ConnectionAbortedError):
-        train.main(cfg["broken"])
+        run("broken")
     QuantizerModule.training_step = step
-    train.main(cfg["broken"])
+    run("broken")
 
 
 def main(folder: Path) -> None:
@@ -96,6 +108,7 @@ def main(folder: Path) -> None:
     for bottleneck in ("vq", "rvq", "nsvq"):
         fit(folder, f"restarts-{bottleneck}", bottleneck=bottleneck, trainer="ddp_cpu", **ranks)
     fit(folder, "fsdp-vq", *STILL["vq"], bottleneck="vq", trainer="fsdp_cpu", **ranks)
+    dist.destroy_process_group()
     break_and_resume(folder)
 
 

@@ -132,9 +132,8 @@ class ActionPolicy(_Policy):
     def validation_step(self, batch: Demo, _: int) -> None:
         """The same on demonstrations never trained on."""
         loss, mean_error = self._errors(batch)
-        self.log_dict(
-            {"val/loss": loss, "val/mean_error": mean_error}, batch_size=len(batch.state), prog_bar=True, sync_dist=True
-        )
+        rows = {"val/loss": loss, "val/mean_error": mean_error}
+        self.log_dict(rows, batch_size=len(batch.state), prog_bar=True, sync_dist=True)
 
     def export(self, folder: Path) -> Settings:
         """Weights and settings, normalisation statistics among them; returns the facts for the manifest."""

@@ -35,7 +35,7 @@ from lapa.records import FramePair
 from quantizer.model import Quantizer, perplexity
 
 BATCH, SIDE_PX, TESTED = 32, 24, 4000
-ONLY = ["targets.flow.weight=0", "targets.residual.weight=0"]
+ONLY = ["targets.coarse.weight=0", "targets.flow.weight=0", "targets.residual.weight=0"]
 DRAWN = ["targets.residual.weight=0.01"]  # so little that it only teaches the decoder to draw
 CASES = {
     "default": ("", []),
@@ -47,11 +47,13 @@ CASES = {
     "lfq": ("lfq", []),
     "continuous": ("gaussian", []),
     "pixels alone": ("", [*ONLY, "drift.weight=1e-6", "targets.pixels.weight=1"]),
-    "residual alone": ("", ["targets.flow.weight=0", "drift.weight=1e-6", "targets.residual.weight=1"]),
+    "residual alone": ("", [*ONLY[:2], "drift.weight=1e-6", "targets.residual.weight=1"]),
     "features": ("", [*ONLY, "targets.features.weight=1", *DRAWN, "targets.features.encoder.image_px=64"]),
     "ema": ("", [*ONLY, "targets.ema.weight=1", *DRAWN]),
     "drift alone": ("", [*ONLY, *DRAWN]),
     "no drift": ("", ["drift.weight=1e-6"]),
+    "no coarse": ("", ["targets.coarse.weight=0"]),
+    "no flow": ("", ["targets.flow.weight=0"]),
     "reversal": ("", ["reversal=0.1"]),
     "steady camera": ("", ["steady.most=0.1"]),
 }  # fmt: skip

@@ -89,6 +89,24 @@ class Drift(Target):
         return seen.motion.drift[:, None]
 
 
+class Coarse(Target):
+    """The change of the picture shrunk to side × side cells: which parts of the picture change, and to what.
+
+    Also read from the codes alone. Drift says how a mover goes, this says which one: with two arms in view the joints'
+    changes are hardly to be told from drift.
+    """
+
+    from_codes = True
+
+    def __init__(self, *, weight: float, side: int) -> None:
+        super().__init__(weight=weight)
+        self.side, self.outputs = side, 3 * side**2
+
+    def change(self, seen: Seen) -> Float[Tensor, "b n c"]:
+        cells = F.adaptive_avg_pool2d((seen.after - seen.before).float(), self.side)
+        return rearrange(cells, "b c h w -> b 1 (c h w)")
+
+
 class Labels(Target):
     """The true change of the state, for the few pairs that have it (LAOM: 2.5 % of labels make four times the success).
 

@@ -88,14 +88,15 @@ def _comparable(cfg: DictConfig, input_keys: tuple[str, ...]) -> dict[str, Any]:
     config: Any = OmegaConf.to_container(cfg, resolve=True)
     places = {str(config[key]): f"<{key}>" for key in input_keys if config.get(key) is not None}
     kept = {key: value for key, value in config.items() if key not in NOT_HASHED and key not in input_keys}
-    return _renamed(kept, places)
+    return renamed(kept, places)
 
 
-def _renamed(node: Any, places: dict[str, str]) -> Any:
+def renamed(node: Any, places: dict[str, str]) -> Any:
+    """A tree of settings in which every text that is a key of `places` stands as its value."""
     if isinstance(node, dict):
-        return {key: _renamed(value, places) for key, value in node.items()}
+        return {key: renamed(value, places) for key, value in node.items()}
     if isinstance(node, list):
-        return [_renamed(value, places) for value in node]
+        return [renamed(value, places) for value in node]
     return places.get(node, node) if isinstance(node, str) else node
 
 

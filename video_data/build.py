@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from lapa.executor import run_all
 from lapa.files import write_json
 from lapa.shards import write_shard
-from lapa.stage import Stage, open_stage
+from lapa.stage import Stage, open_stage, renamed
 from video_data.clip import to_sample
 from video_data.filters import Filters, judge
 from video_data.header import UnusableVideo
@@ -61,13 +61,7 @@ def _without_places(cfg: DictConfig, contents: str) -> DictConfig:
     """The settings as they are compared: inside `source`, a place is replaced by its name; `contents` stands for it."""
     names = {str(cfg[name]): f"<{name}>" for name in PLACES if cfg[name] is not None}
     tree: Any = OmegaConf.to_container(cfg, resolve=True)
-    return OmegaConf.create({**tree, "source": _replaced(tree["source"], names), "contents": contents})
-
-
-def _replaced(tree: Any, names: dict[str, str]) -> Any:
-    if isinstance(tree, dict):
-        return {key: _replaced(value, names) for key, value in tree.items()}
-    return names.get(tree, tree) if isinstance(tree, str) else tree
+    return OmegaConf.create({**tree, "source": renamed(tree["source"], names), "contents": contents})
 
 
 def plan(items: list[Any], videos_per_shard: int) -> list[Job]:

@@ -1,6 +1,7 @@
 """Every class of object a task spec may name: one file each, found by looking into this folder."""
 
 import importlib
+import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
@@ -20,7 +21,7 @@ def object_classes() -> list[type[SceneObject]]:
         if isinstance(value, type)
         and issubclass(value, SceneObject)
         and value.__module__ == module.__name__
-        and value is not SceneObject
+        and not inspect.isabstract(value)
     ]
 
 

@@ -1,5 +1,6 @@
 """What every object has: name, colour, region; in: fields of a task spec; out: bodies in an MjSpec."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Annotated
 
@@ -76,3 +77,17 @@ class SceneObject(BaseModel, ABC):
     def site(self, part: str) -> str:
         """The scene's name of a site of this object."""
         return f"{self.name}/{part}"
+
+
+class Solid(SceneObject):
+    """An object with a box around it. half_extents_m: (x, y, z)."""
+
+    half_extents_m: tuple[Metres, Metres, Metres]
+
+    @property
+    def radius_m(self) -> float:
+        return math.hypot(*self.half_extents_m[:2])
+
+    @property
+    def rest_height_m(self) -> float:
+        return self.half_extents_m[2]

@@ -3,32 +3,22 @@
 from typing import Literal
 
 import mujoco
-import numpy as np
 
-from sim_finetune.objects.base import Metres, SceneObject
+from sim_finetune.objects.base import Solid
 
 DENSITY_KG_M3 = 400.0  # pine wood
 # Sliding friction of rubber-covered toy blocks on a gripper pad; torsional and rolling as small lengths [m].
 FRICTION = [1.0, 0.01, 0.0002]
 
 
-class Block(SceneObject):
+class Block(Solid):
     """A block to touch, push or carry. half_extents_m: (x, y, z)."""
 
     kind: Literal["block"]
-    half_extents_m: tuple[Metres, Metres, Metres]
 
     @property
     def words(self) -> str:
         return f"{self.colour} block"
-
-    @property
-    def radius_m(self) -> float:
-        return float(np.hypot(*self.half_extents_m[:2]))
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.half_extents_m[2]
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = scene.worldbody.add_body(name=self.name)

@@ -3,9 +3,8 @@
 from typing import Literal
 
 import mujoco
-import numpy as np
 
-from sim_finetune.objects.base import Metres, SceneObject
+from sim_finetune.objects.base import Metres, Solid
 
 WALL_M = 0.008  # half thickness of the cabinet's boards
 HANDLE_RADIUS_M = 0.009
@@ -13,24 +12,15 @@ HANDLE_OFFSET_M = 0.05  # room for a finger between the front and the bar
 GREY = [0.45, 0.43, 0.40, 1.0]
 
 
-class Drawer(SceneObject):
+class Drawer(Solid):
     """A cabinet whose drawer opens along its own -y. half_extents_m: (x, y, z) outer; travel_m: how far it opens."""
 
     kind: Literal["drawer"]
-    half_extents_m: tuple[Metres, Metres, Metres]
     travel_m: Metres
 
     @property
     def words(self) -> str:
         return f"{self.colour} drawer"
-
-    @property
-    def radius_m(self) -> float:
-        return float(np.hypot(*self.half_extents_m[:2]))
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.half_extents_m[2]
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         cabinet = scene.worldbody.add_body(name=self.name, mocap=True)

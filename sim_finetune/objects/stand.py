@@ -3,28 +3,18 @@
 from typing import Literal
 
 import mujoco
-import numpy as np
 
-from sim_finetune.objects.base import Metres, SceneObject
+from sim_finetune.objects.base import Solid
 
 
-class Stand(SceneObject):
+class Stand(Solid):
     """A platform too high to push a block onto. half_extents_m: (x, y, z)."""
 
     kind: Literal["stand"]
-    half_extents_m: tuple[Metres, Metres, Metres]
 
     @property
     def words(self) -> str:
         return f"{self.colour} stand"
-
-    @property
-    def radius_m(self) -> float:
-        return float(np.hypot(*self.half_extents_m[:2]))
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.half_extents_m[2]
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = scene.worldbody.add_body(name=self.name, mocap=True)

@@ -16,7 +16,12 @@ class Door(NamedTuple):
 DOORS = {
     "build": Door("video_data.build:main", "Raw videos → clip shards."),
     "train": Door("lapa.train:main", "Train a quantizer, a latent policy or an action policy (experiment=…)."),
-    "label": Door("quantizer.label:main", "Clip shards + quantizer → latent codes beside them."),
+    "label": Door(
+        "quantizer.label:main", "Clip shards + quantizer (or inverse dynamics) → codes (or actions) beside them."
+    ),
+    "imagine": Door(
+        "quantizer.imagine:main", "Quantizer + clips (+ latent policy) → what codes do, chained: videos, PSNR."
+    ),
     "propose": Door("sim_finetune.propose:main", "Generate simulated tasks and keep those that prove themselves."),
     "collect": Door("sim_finetune.collect:main", "Accepted tasks + robot → demonstrations by the scripted expert."),
     "rollout": Door("sim_finetune.rollout:main", "Policy + tasks → success on paired seeds, with videos."),

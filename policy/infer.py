@@ -1,14 +1,16 @@
-"""A trained action policy's folder in; observations → action chunks out: all that a robot needs."""
+"""A trained policy's folder in; observations → action chunks out, all that a robot needs, or pictures → latent codes."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
 
 from lapa import checkpoint
 from lapa.files import file_hash
 from lapa.records import ActionChunk, Observation, checked
-from policy.models import ActionModel
+from policy.models import ActionModel, LatentModel
 
 
 class Policy:
@@ -48,3 +50,27 @@ def load(path: str | Path, device: str) -> Policy:
     model = ActionModel(**settings["model"])
     checkpoint.load_weights(folder, model)
     return Policy(model=model, device=torch.device(device), hash=file_hash(folder / checkpoint.WEIGHTS)[:16])
+
+
+class Thinker:
+    """A latent policy: what it would have happen next. num_codes, codes_per_step: of the codes that it names."""
+
+    def __init__(self, *, model: LatentModel, device: torch.device) -> None:
+        self.model, self.device = model.to(device).eval(), device
+        self.num_codes, self.codes_per_step = model.num_codes, len(model.trunk.queries)
+
+    @torch.inference_mode()
+    def codes(self, images: UInt8[Tensor, "b 3 h w"], texts: list[str]) -> Int64[Tensor, "b k"]:
+        """The likeliest codes of what happens next in each picture, which is that of its only camera."""
+        return self.model.predict({self.model.cameras[0]: images.to(self.device)}, texts).cpu()
+
+
+def load_latent(path: str | Path, device: str) -> Thinker:
+    """The latent policy in `path` (a folder of `lapa train experiment=latent_policy`) on `device` ("cpu", "cuda")."""
+    folder = Path(path)
+    settings = checkpoint.load_settings(folder)
+    if settings.get("kind") != "latent":
+        raise ValueError(f"{folder} holds a model of kind {settings.get('kind')!r}, not a latent policy")
+    model = LatentModel(**settings["model"])
+    checkpoint.load_weights(folder, model)
+    return Thinker(model=model, device=torch.device(device))

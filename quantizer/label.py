@@ -18,6 +18,7 @@ from torch import Tensor
 
 from lapa.executor import run_all
 from lapa.files import atomic_path
+from lapa.memory import keep_freed
 from lapa.shards import read_shard, shard_paths
 from lapa.stage import Stage, open_stage, read_manifest
 from lapa.video import decode_mp4, gap_frames
@@ -124,24 +125,22 @@ def one_thread() -> Iterator[None]:
 @lru_cache(maxsize=1)
 def _kept(folder: str, trained: str, device: str) -> Labeller:
     """One model a process, read again when another has been trained into its folder."""
+    keep_freed()
     labeller = open_labeller(Path(folder))
     labeller.model.to(device)
     return labeller
 
 
 class Meter:
-    """Pairs a second over this run: on the bar after each shard, in the stage's log at the end."""
+    """Counts labels, and those of this run a second, the start of processes included: on the bar, and in the stage's log."""
 
     def __init__(self) -> None:
-        self.started, self.rows, self.fresh = time.perf_counter(), 0, 0
+        self.started, self.rows, self.fresh, self.pairs_per_s = time.perf_counter(), 0, 0, 0.0
 
     def __call__(self, labelled: Labelled) -> str:
         self.rows, self.fresh = self.rows + labelled.rows, self.fresh + labelled.fresh
-        return f"{self.rate():.0f} pairs/s"
-
-    def rate(self) -> float:
-        """Labels made in this run over its seconds so far, those in which processes start among them."""
-        return self.fresh / (time.perf_counter() - self.started)
+        self.pairs_per_s = self.fresh / (time.perf_counter() - self.started)
+        return f"{self.pairs_per_s:.0f} pairs/s"
 
 
 def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, gap: int) -> Meter:
@@ -155,7 +154,7 @@ def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, gap: int) ->
     meter = Meter()
     for _ in run_all(label, works, num_workers=cfg.num_workers, label="labels", tell=meter):
         pass
-    stage.log(stage="label", pairs=meter.fresh, pairs_per_s=meter.rate())
+    stage.log(stage="label", pairs=meter.fresh, pairs_per_s=meter.pairs_per_s)
     return meter
 
 
@@ -178,4 +177,4 @@ def main(cfg: DictConfig) -> None:
         meter = write_labels(cfg, stage, labeller, gap)
         found, sentence = labeller.report(stage.out, cfg, gap)
         stage.finish(record=labeller.record, count=meter.rows, fps=clips["fps"], **found, **facts)
-    rich_print(f"{stage.out}: {meter.rows} labels, {meter.rate():.0f} pairs/s; {sentence}")
+    rich_print(f"{stage.out}: {meter.rows} labels, {meter.pairs_per_s:.0f} pairs/s; {sentence}")

@@ -191,3 +191,14 @@ def test_two_cameras(tmp_path):
     module, data = built("action_policy", *more)
     batch = next(iter(data._loader(data.stream("train"), 0)))
     assert module.see(batch).shape == (4, 2, 3, toys.PX, toys.PX)
+
+
+def test_a_latent_policy_tells_its_codes(latent, action):
+    thinker = infer.load_latent(latent, device="cpu")
+    pictures = torch.stack([observation(seed).images["front"] for seed in range(3)])
+    codes = thinker.codes(pictures, ["reach the red block"] * 3)
+    assert codes.shape == (3, 4) and (thinker.num_codes, thinker.codes_per_step) == (8, 4)
+    with torch.inference_mode():
+        assert torch.equal(codes, thinker.model.predict({"front": pictures}, ["reach the red block"] * 3))
+    with pytest.raises(ValueError, match="a model of kind 'action', not a latent policy"):
+        infer.load_latent(action, device="cpu")

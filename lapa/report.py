@@ -1,5 +1,6 @@
 """The report door: recipes' folders in, one self-contained page.html out, and the success table in the terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -9,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lapa.files import atomic_path
+from lapa.report_codes import Card, cards
 from lapa.report_gather import Stage, gather
 from lapa.report_page import points, render
 from lapa.report_success import Comparison, Group, Success, compare, p_text, percent
@@ -28,25 +30,30 @@ def main(cfg: DictConfig) -> None:
         if not frame.done or not all(stage.finished for stage in stages):
             write(out / PAGE, stages, success, cfg)
             frame.finish(record="Page", count=1, verdict=success.verdict, headline=success.headline)
-    show(success, Console())
+    show(success, cards(stages), Console())
     print(f"page: {(out / PAGE).resolve()}")
 
 
 def write(path: Path, stages: list[Stage], success: Success, cfg: DictConfig) -> None:
     """Render the page and put it at `path`, whole or not at all."""
-    shown = {name: cfg[name] for name in ("title", "measure", "max_videos", "probe_margin")}
+    shown = {name: cfg[name] for name in ("title", "measure", "max_videos")}
     page = render(stages, success, **shown)
     with atomic_path(path) as partial:
         partial.write_text(page, encoding="utf-8")
 
 
-def show(success: Success, console: Console) -> None:
-    """Print the sentence, the same success table as on the page, and what to read with care."""
-    console.print(Text(f"\n{success.headline}", style="bold"), soft_wrap=True)
+def show(success: Success, found: Sequence[Card], console: Console) -> None:
+    """Print the sentence, the same success table as on the page, what to read with care, and each card's verdict."""
+    if success.overall or not found:
+        console.print(Text(f"\n{success.headline}", style="bold"), soft_wrap=True)
     if success.overall:
         console.print(success_table(success))
     for caution in success.cautions:
         console.print(Text(f"  • {caution}", style="dim"), soft_wrap=True)
+    for card in found:
+        console.print(Text(f"\n{card.stage}: {card.lines[-1]}", style="bold"), soft_wrap=True)
+        for line in card.lines[:-1]:
+            console.print(Text(f"  • {line}"), soft_wrap=True)
 
 
 def success_table(success: Success) -> Table:

@@ -1,5 +1,6 @@
 """A recipe's folder in → one `Stage` record a sub-folder: what it wrote, read once and never changed."""
 
+import base64
 import json
 from collections.abc import Iterator, Sequence
 from graphlib import TopologicalSorter
@@ -26,7 +27,7 @@ class Stage(NamedTuple):
     funnel: Any | None
     summary: dict[str, Any] | None
     episodes: list[dict[str, Any]]
-    images: dict[str, Path]  # strips, swaps
+    images: dict[str, Path]  # strips, swaps, codes
     videos: dict[str, Path]  # by file name
 
     @property
@@ -97,6 +98,12 @@ def read_stage(name: str, folder: Path) -> Stage:
         images={path.stem: path for path in sorted(folder.glob("*.png"))},
         videos={path.name: path for path in sorted(folder.glob("*.mp4"))},
     )
+
+
+def data_uri(path: Path) -> str:
+    """A file's bytes as a data: address, so that the page needs nothing beside it."""
+    kinds = {".mp4": "video/mp4", ".png": "image/png"}
+    return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def read_curves(folder: Path) -> Curves:

@@ -5,14 +5,16 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from lapa.report_codes import Card, cards, without_card
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import Stage
-from lapa.report_parts import arm_places, curve_groups, qualities, video_rows, work_rows
+from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
 from lapa.report_success import Success, p_text, percent
 
 CAPTIONS = {
-    "strips": "Before, after, and what the decoder makes of before and the code.",
-    "swaps": "The same first frame with other codes: what each code does to it.",
+    "strips": "Before, after, what the decoder makes of before and the codes, what changed, and what the decoder leaves.",
+    "swaps": "The same codes on other frames: the first row shows where codes come from, a column should show one motion.",
+    "codes": "Each single code: a row a slot, a column a code, the change it makes while the other slots stay as they mostly are.",
 }
 MEANING = {
     "success_once": "an episode counts when the goal was reached at any moment",
@@ -21,16 +23,14 @@ MEANING = {
 }
 
 
-def render(
-    stages: Sequence[Stage], success: Success, *, title: str, measure: str, max_videos: int, probe_margin: float
-) -> str:
+def render(stages: Sequence[Stage], success: Success, *, title: str, measure: str, max_videos: int) -> str:
     """The page as HTML text.
 
-    `measure` is what decided a success; `max_videos` rows of rollout videos are embedded; codes must beat the best
-    baseline's R² by `probe_margin` before the page says that they tell of motion. The same stages give the same
+    `measure` is what decided a success; `max_videos` rows of rollout videos are embedded. The same stages give the same
     bytes: nothing on the page reads a clock.
     """
-    places = arm_places(stages, success)
+    places, found = arm_places(stages, success), cards(stages)
+    verdict, headline = opening(success, found)
     template = environment().get_template("report.html.j2")
     return template.render(
         title=title,
@@ -38,16 +38,26 @@ def render(
         captions=CAPTIONS,
         total_s=sum(float(stage.timing["seconds"]) for stage in stages if stage.timing),
         success=success,
+        verdict=verdict,
+        headline=headline,
         places=places,
         work=work_rows(stages),
         videos=video_rows(stages, places, measure, max_videos),
-        qualities=qualities(stages, probe_margin),
+        cards=found,
+        without_card=without_card(stages),
         curve_groups=curve_groups(stages, places),
         counts=data_counts(stages),
         funnels=funnels(stages),
         machines=sorted({str(stage.timing["machine"]) for stage in stages if stage.timing}),
         versions=_versions(stages),
     )
+
+
+def opening(success: Success, found: Sequence[Card]) -> tuple[str, str]:
+    """The page's first sentence and its colour's name: of the rollouts, or where there are none, of the first card."""
+    if success.overall or not found:
+        return success.verdict, success.headline
+    return "helps" if found[0].good_enough else "open", found[0].lines[-1]
 
 
 def environment() -> Environment:

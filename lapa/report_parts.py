@@ -1,6 +1,5 @@
 """Stages in → what each part of the page shows, as records a template can lay out without thinking."""
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,21 +8,12 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from lapa.report_gather import Curves, Stage
-from lapa.report_plots import curve_svg, metric_names, probe_svg
+from lapa.report_gather import Curves, Stage, data_uri
+from lapa.report_plots import curve_svg, metric_names
 from lapa.report_success import Success, arm_name
 
 VIDEO_NAME = re.compile(r"rollout_(?P<task>.+)_(?P<seed>\d+)\.mp4")
 Start = tuple[str, int]  # task, seed
-CEILING = "latents before quantisation"  # what the codes could carry at most, so no baseline
-PROBES = {  # entries of quality.json's "probe": what the probe reads
-    "codes_linear": "codes, linear probe",
-    "codes_mlp": "codes, small MLP",
-    "latents_linear": CEILING,
-    "state_only": "body's state alone",
-    "first_frame": "first frame alone",
-    "shuffled": "shuffled codes",
-}
 
 
 class Work(NamedTuple):
@@ -52,19 +42,6 @@ class FilmRow(NamedTuple):
     seed: int
     text: str  # the instruction
     films: list[Film]
-
-
-class Quality(NamedTuple):
-    """Code use beside what a probe reads of true motion; `told` is None when nothing was probed."""
-
-    stage: str
-    perplexity: float
-    codes_used: int
-    num_codes: int
-    told: bool | None
-    sentence: str
-    plot: Markup | None
-    images: list[tuple[str, str]]
 
 
 class CurveGroup(NamedTuple):
@@ -104,11 +81,6 @@ def video_rows(stages: Sequence[Stage], places: Mapping[str, int], measure: str,
     return [_film_row(start, paths[start], rows.get(start, {}), places, measure) for start in sorted(paths)[:limit]]
 
 
-def qualities(stages: Sequence[Stage], margin: float) -> list[Quality]:
-    """Code use and probes of every stage that measured them."""
-    return [_quality(stage, margin) for stage in stages if stage.quality]
-
-
 def curve_groups(stages: Sequence[Stage], places: Mapping[str, int]) -> list[CurveGroup]:
     """Learning curves: trainings of one kind that log the same metrics share panels, so that arms can be compared."""
     groups: dict[tuple[str, ...], list[Stage]] = {}
@@ -116,12 +88,6 @@ def curve_groups(stages: Sequence[Stage], places: Mapping[str, int]) -> list[Cur
         if names := metric_names(stage.curves):
             groups.setdefault((str(stage.fact.get("record")), *names), []).append(stage)
     return [_curve_group(names, members, places) for (_, *names), members in groups.items()]
-
-
-def data_uri(path: Path) -> str:
-    """A file's bytes as a data: address, so that the page needs nothing beside it."""
-    kinds = {".mp4": "video/mp4", ".png": "image/png"}
-    return f"data:{kinds[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _film_row(
@@ -143,33 +109,6 @@ def _made(stage: Stage) -> str:
     rates = [value for _, value in stage.curves.get("speed/samples_per_s", [])]
     speed = f", {median(rates):.0f} samples/s" if rates else ""
     return f"{fact['record']}, {fact['parameters'] / 1e6:.2f} M parameters, {fact['count']:,} steps{speed}"
-
-
-def _quality(stage: Stage, margin: float) -> Quality:
-    found: dict[str, Any] = stage.quality or {}
-    scores: dict[str, float] = found.get("probe") or {}
-    order = list({**PROBES, **scores})
-    names = sorted(scores, key=lambda name: (not name.startswith("codes"), order.index(name)))
-    bars = [(PROBES.get(name, name.replace("_", " ")), float(scores[name]), name.startswith("codes")) for name in names]
-    told, sentence = _told(bars, margin)
-    images = [(name, data_uri(path)) for name, path in stage.images.items()]
-    numbers = float(found["perplexity"]), int(found["codes_used"]), int(found["num_codes"])
-    return Quality(stage.name, *numbers, told, sentence, Markup(probe_svg(bars)) if bars else None, images)
-
-
-def _told(bars: Sequence[tuple[str, float, bool]], margin: float) -> tuple[bool | None, str]:
-    codes = max((score for _, score, reads_codes in bars if reads_codes), default=None)
-    without = [(score, label) for label, score, reads_codes in bars if not reads_codes and label != CEILING]
-    others = max(without, default=None)
-    if codes is None or others is None:
-        return (
-            None,
-            "No true motion to probe here: code use alone does not say what the codes mean.",
-        )
-    numbers = f"best probe of the codes R² {codes:.2f}, best without them {others[0]:.2f} ({others[1]})"
-    if codes > others[0] + margin:
-        return True, f"The codes tell of motion: {numbers}."
-    return False, f"The codes do not tell of motion, however many are in use: {numbers}."
 
 
 def _curve_group(names: Sequence[str], members: Sequence[Stage], places: Mapping[str, int]) -> CurveGroup:

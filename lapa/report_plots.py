@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -18,6 +18,7 @@ BASELINE = "#010221"
 CSS = {INK: "ink", FAINT: "faint", GRID: "rule", BASELINE: "baseline"} | {
     colour: f"series-{index}" for index, colour in enumerate(SERIES, start=1)
 }
+KINDS = {"codes": SERIES[0], "seen": SERIES[4], "blind": BASELINE}  # what a probe reads
 MAX_POINTS = 300  # a line; more than a panel has pixels to show
 
 STYLE: Any = {
@@ -41,6 +42,15 @@ STYLE: Any = {
     "ytick.major.size": 0,
     "font.size": 9,
 }
+
+
+class Bar(NamedTuple):
+    """One probe: what it reads in words and as a key of KINDS, its R², and the R²'s interval if there is one."""
+
+    label: str
+    score: float
+    kind: str
+    interval: Sequence[float] | None
 
 
 def metric_names(curves: Curves) -> list[str]:
@@ -67,19 +77,20 @@ def curve_svg(metric: str, stages: Mapping[str, Curves], colours: Mapping[str, i
         return to_svg(figure)
 
 
-def probe_svg(bars: Sequence[tuple[str, float, bool]]) -> str:
-    """Horizontal bars of R²; each bar is (label, R², whether it reads the codes). Baselines are grey.
+def probe_svg(bars: Sequence[Bar]) -> str:
+    """Horizontal bars of R² with their intervals, in the colour of what each probe reads.
 
     A negative R² (worse than guessing the mean) is drawn to at most -0.1, its number stays true.
     """
     with matplotlib.rc_context(STYLE | {"axes.grid.axis": "x"}):
-        figure, axes = _figure(6.2, 0.36 * len(bars) + 0.45)
-        scores = [max(score, -0.1) for _, score, _ in bars]
-        colours = [SERIES[0] if reads_codes else BASELINE for _, _, reads_codes in bars]
-        axes.barh(range(len(bars)), scores, color=colours, height=0.62)
-        for row, (_, score, _) in enumerate(bars):
-            axes.text(max(scores[row], 0) + 0.012, row, f"{score:.2f}", va="center", fontsize=9)
-        axes.set_yticks(range(len(bars)), [label for label, _, _ in bars], fontsize=9, color=INK)
+        figure, axes = _figure(6.2, 0.3 * len(bars) + 0.45)
+        scores = [max(bar.score, -0.1) for bar in bars]
+        axes.barh(range(len(bars)), scores, color=[KINDS[bar.kind] for bar in bars], height=0.62)
+        for row, bar in enumerate(bars):
+            low, high = (max(end, -0.1) for end in bar.interval or (scores[row], scores[row]))
+            axes.plot((low, high), (row, row), color=FAINT, linewidth=1.2)
+            axes.text(max(scores[row], high, 0) + 0.012, row, f"{bar.score:.2f}", va="center", fontsize=9)
+        axes.set_yticks(range(len(bars)), [bar.label for bar in bars], fontsize=9, color=INK)
         axes.set_xlim(min(0.0, *scores) * 1.05, max(1.0, *scores) * 1.05)
         axes.axvline(0, color=FAINT, linewidth=0.8)
         axes.invert_yaxis()

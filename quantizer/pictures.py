@@ -1,4 +1,4 @@
-"""Frame pairs and codes in, two PNGs out: what the decoder makes of the codes, and one pair's codes on another's frame."""
+"""Frame pairs and codes in, PNGs out: what the decoder makes of codes, of other pairs' codes, and of each single code."""
 
 from pathlib import Path
 
@@ -14,39 +14,45 @@ from quantizer.model import Quantizer
 
 Images = UInt8[Tensor, "b 3 h w"]
 ROWS, SCALE, GAP_PX = 8, 2, 2
+MOST_COLUMNS = 16  # codes shown of a large codebook, the most used
 
 
-@torch.inference_mode()
+def varied(drift: Float[Tensor, "b 2"]) -> Int64[Tensor, "n"]:
+    """Numbers of ROWS pairs among the quarter that drifts farthest, evenly spread over the directions of drift."""
+    top = drift.norm(dim=1).topk(max(min(ROWS, len(drift)), len(drift) // 4)).indices
+    around = top[torch.atan2(drift[top, 0], drift[top, 1]).argsort()]
+    return around[torch.linspace(0, len(around) - 1, min(ROWS, len(around))).long()]
+
+
 def draw_strips(quantizer: Quantizer, before: Images, after: Images, codes: Int64[Tensor, "b k"], path: Path) -> None:
     """Rows of: before, after, prediction from before and codes, |after − before|, |after − prediction| (twice as bright)."""
-    chosen = varied(quantizer, before, after, ROWS)
-    first, second = before[chosen].float(), after[chosen].float()
-    guess = quantizer.decode(before[chosen], codes[chosen])
+    first, second = before.float(), after.float()
+    guess = quantizer.decode(before, codes)
     differences = [(second - image).abs().mul(2).clamp_max(255) for image in (first, guess)]
     save_grid(torch.stack((first, second, guess, *differences), 1), path)
 
 
-@torch.inference_mode()
 def draw_swaps(quantizer: Quantizer, before: Images, after: Images, codes: Int64[Tensor, "b k"], path: Path) -> None:
     """First row: where codes come from (their second frames). Then each frame as those codes would move it, drawn as the
     change (grey: none), so that a column should show one motion on all rows."""
-    chosen = varied(quantizer, before, after, ROWS)
-    rows = [torch.cat((torch.full_like(after[:1], 255), after[chosen])).float()]
-    for row in chosen:
-        frames = before[row].expand(len(chosen), -1, -1, -1)
-        change = quantizer.decode(frames, codes[chosen]) - frames
-        rows.append(torch.cat((before[row][None].float(), (128 + 2 * change).clamp(0, 255))))
+    rows = [torch.cat((torch.full_like(after[:1], 255), after)).float()]
+    for frame in before:
+        changes = _changes(quantizer, frame, codes)
+        rows.append(torch.cat((frame[None].float(), changes)))
     save_grid(torch.stack(rows), path)
 
 
-def varied(quantizer: Quantizer, before: Images, after: Images, count: int) -> Int64[Tensor, "n"]:
-    """Numbers of `count` pairs among the quarter that drifts farthest, evenly spread over the directions of drift."""
-    drift = torch.cat(
-        [quantizer.mean_motion(*parts) for parts in zip(before.split(256), after.split(256), strict=True)]
-    )
-    top = drift.norm(dim=1).topk(max(min(count, len(drift)), len(drift) // 4)).indices
-    around = top[torch.atan2(drift[top, 0], drift[top, 1]).argsort()]
-    return around[torch.linspace(0, len(around) - 1, min(count, len(around))).long()]
+def draw_codes(quantizer: Quantizer, frame: UInt8[Tensor, "3 h w"], codes: Int64[Tensor, "b k"], path: Path) -> None:
+    """A row a slot: the frame, then the change that each code of this slot makes while the other slots show what they show
+    most often. `codes` are of many pairs."""
+    uses = torch.bincount(codes.flatten(), minlength=quantizer.num_codes)
+    shown = uses.topk(min(MOST_COLUMNS, len(uses))).indices.sort().values
+    usual, rows = codes.mode(0).values, []
+    for slot in range(codes.shape[1]):
+        steps = usual.repeat(len(shown), 1)
+        steps[:, slot] = shown
+        rows.append(torch.cat((frame[None].float(), _changes(quantizer, frame, steps))))
+    save_grid(torch.stack(rows), path)
 
 
 def save_grid(images: Float[Tensor, "r c 3 h w"], path: Path) -> None:
@@ -55,3 +61,11 @@ def save_grid(images: Float[Tensor, "r c 3 h w"], path: Path) -> None:
     grid = rearrange(white, "r c x h w -> (r h) (c w) x").round().to(torch.uint8).numpy()
     with atomic_path(path) as partial:
         Image.fromarray(np.kron(grid, np.ones((SCALE, SCALE, 1), np.uint8))).save(partial, format="PNG")
+
+
+def _changes(
+    quantizer: Quantizer, frame: UInt8[Tensor, "3 h w"], codes: Int64[Tensor, "b k"]
+) -> Float[Tensor, "b 3 h w"]:
+    """What each step of codes does to one frame, around grey, twice as strong."""
+    frames = frame.expand(len(codes), -1, -1, -1)
+    return (128 + 2 * (quantizer.decode(frames, codes) - frames)).clamp(0, 255)

@@ -3,7 +3,18 @@
 import pytest
 import torch
 
-from quantizer.probe import fold_of, linear_probe, mlp_probe, one_hot, r_squared
+from quantizer.probe import (
+    Scored,
+    fold_of,
+    interval,
+    linear_guess,
+    linear_probe,
+    mlp_probe,
+    one_hot,
+    r_squared,
+    resampled,
+    split_of,
+)
 
 
 @pytest.fixture
@@ -54,3 +65,20 @@ def test_r_squared_and_one_hot():
     assert r_squared(truth, truth) == 1.0
     assert r_squared(truth.mean(0).expand(2, 2), truth) == 0.0
     assert one_hot(torch.tensor([[1, 0]]), 3).tolist() == [[0, 1, 0, 1, 0, 0]]
+
+
+def test_the_interval_holds_the_score_and_narrows_with_more_episodes(table):
+    features, targets, groups = table
+    noisy = targets + torch.randn(600, 3, generator=torch.Generator().manual_seed(2))
+    spans = []
+    for rows in (slice(0, 120), slice(0, 600)):
+        scored = linear_guess(features[rows], noisy[rows], groups[rows], split_of(groups[rows]))
+        low, high = interval(resampled(scored, 0))
+        assert low < scored.r2 < high < 1
+        spans.append(high - low)
+    assert spans[1] < spans[0]
+
+
+def test_a_resampled_score_is_the_score_of_the_episodes_drawn():
+    scored = Scored(torch.randn(40, 2), torch.randn(40, 2), torch.zeros(40, dtype=torch.int64))  # one episode only
+    assert torch.allclose(resampled(scored, 0), torch.tensor(scored.r2, dtype=torch.double), atol=1e-5)

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from lapa.config import compose
 from lapa.report import main, show
+from lapa.report_codes import cards, without_card
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import gather
 from lapa.report_page import duration, points, render
-from lapa.report_parts import curve_groups, qualities, video_rows
+from lapa.report_parts import curve_groups, video_rows
 from lapa.report_success import MEASURES, Success, arm_name, compare, p_text
 
 RULES = {
@@ -29,7 +30,7 @@ RULES = {
     "alpha": 0.05,
     "min_pairs": 100,
 }
-SHOWN = {"title": "a run", "measure": "success_held", "max_videos": 4, "probe_margin": 0.05}
+SHOWN = {"title": "a run", "measure": "success_held", "max_videos": 4}
 NOWHERE = Path("nowhere")
 
 
@@ -197,12 +198,32 @@ def test_arm_is_called_after_its_folder(name, made):
     assert arm_name(gather([made], skip=NOWHERE)[0]._replace(name=name)) == "lapa"
 
 
-def test_codes_are_only_said_to_tell_what_the_baselines_do_not(made):
-    stage = next(stage for stage in gather([made], skip=NOWHERE) if stage.quality)
-    assert qualities([stage], 0.05)[0].told is True
-    assert qualities([stage], 0.60)[0].told is False
-    bare = stage._replace(quality={"perplexity": 7.9, "codes_used": 8, "num_codes": 8})
-    assert qualities([bare], 0.05)[0].told is None
+def test_the_card_opens_with_its_verdict_and_shows_every_row(made, page):
+    card = cards(gather([made], skip=NOWHERE))[0]
+    assert card.good_enough and [name for name, _ in card.images] == ["strips", "swaps", "codes"]
+    places = [page.index(words) for words in ("Good enough", card.lines[0], "38 in 3200 pairs", "codes, small MLP")]
+    assert places == sorted(places)
+
+
+def test_codes_alone_are_a_report(made, tmp_path, capsys):
+    main(compose("report", [f"runs=[{made / 'codes'}]", f"out={tmp_path}"]))
+    text = (tmp_path / "page.html").read_text()
+    assert '<span class="verdict">Good enough</span>' in text and "No evaluation" not in text
+    assert "Codes carry 0.71" in capsys.readouterr().out
+
+
+def test_a_quantizer_without_a_card_is_told_how_to_get_one(run):
+    assert without_card(gather([run], skip=NOWHERE)) == []
+    shutil.rmtree(run / "codes")
+    stages = gather([run / "quantizer"], skip=NOWHERE)
+    assert without_card(stages) == ["quantizer"]
+    assert "No card yet" in render(stages, compare(stages, **RULES), **SHOWN)
+
+
+def test_a_card_of_another_version_is_named(run):
+    (run / "codes" / "quality.json").write_text('{"perplexity": 7.9}')
+    with pytest.raises(ValueError, match=r"quality\.json lacks codes_used.*run lapa label again"):
+        cards(gather([run], skip=NOWHERE))
 
 
 def test_the_funnel_loses_what_the_next_rung_does_not_see(made):
@@ -263,7 +284,7 @@ def test_names_from_outside_are_text_on_the_page(run):
 
 def test_the_terminal_shows_the_same_table(made):
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    show(succeeded(made), console)
+    show(succeeded(made), [], console)
     text = console.export_text()
     assert "62/100" in text and "33/100" in text and "<0.0001" in text and "…" not in text
 

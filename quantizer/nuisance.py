@@ -7,12 +7,15 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
+from quantizer.blocks import to_unit
+from quantizer.camera import Steady
 from quantizer.probe import linear_probe
 from quantizer.sample import Pairs
 
 MOTION = "motion"
 THUMB_PX, COMPONENTS = 8, 8  # first-frame appearance: principal components of the frame shrunk to this
-CAMERA_PX = 64  # pictures are shrunk to this before their common shift is looked for
+CAMERA_MOST, CAMERA_GAIN = 0.25, 0.1  # the largest shift looked for, and by which share most pixels must fit better
+BATCH = 256
 CAMERA_SHARE = 0.02  # of the pairs; where fewer have a shift, the camera stands still and what is found is noise
 LEAST_SHARE = 0.01  # of the pairs; a code used less often is not judged
 EXPLAINED = 0.05  # R²; what explains less of a code's use says nothing: nine numbers of 400 clips explain 0.02 by luck
@@ -34,7 +37,7 @@ def quantities(pairs: Pairs) -> dict[str, Float[Tensor, "b m"]]:
     change = second - first
     red_green, blue_yellow = change[:, 0] - change[:, 1], change[:, 2] - (change[:, 0] + change[:, 1]) / 2
     found = {"brightness": change.mean(1, keepdim=True), "colour": torch.stack((red_green, blue_yellow), 1)}
-    camera = common_shift(pairs.before, pairs.after)
+    camera = camera_shift(pairs.before, pairs.after)
     if (camera != 0).any(1).float().mean() >= CAMERA_SHARE:
         found["camera"] = camera
     return found | {"appearance": appearance(pairs.before)}
@@ -48,18 +51,15 @@ def appearance(images: Tensor) -> Float[Tensor, "b p"]:
     return centred @ axes[:COMPONENTS].T
 
 
-def common_shift(before: Tensor, after: Tensor) -> Float[Tensor, "b 2"]:
-    """Shift (down, right; shares of the side) of the whole picture, by phase correlation: zero while most of it stands."""
-    side = min(CAMERA_PX, before.shape[-1])
-    window = torch.hann_window(side, periodic=False)
-    grey = [F.adaptive_avg_pool2d(images.float().mean(1, keepdim=True), side)[:, 0] for images in (before, after)]
-    ours, theirs = (
-        torch.fft.rfft2((image - image.mean((1, 2), keepdim=True)) * window * window[:, None]) for image in grey
-    )
-    cross = ours.conj() * theirs
-    peak = torch.fft.irfft2(cross / cross.abs().clamp_min(1e-6), s=(side, side)).flatten(1).argmax(1)
-    places = torch.stack((peak // side, peak % side), 1)
-    return ((places + side // 2) % side - side // 2) / side
+def camera_shift(before: Tensor, after: Tensor) -> Float[Tensor, "b 2"]:
+    """Shift (down, right; shares of the side) of the whole picture; zero where no shift fits most pixels better."""
+    steady = Steady(most=CAMERA_MOST, gain=CAMERA_GAIN)
+    parts = []
+    for first, second in zip(before.split(BATCH), after.split(BATCH), strict=True):
+        first, second = to_unit(first), to_unit(second)
+        moved = (steady(first, second) != first).flatten(1).any(1)
+        parts.append(torch.where(moved[:, None], steady.shift(first, second), 0.0))
+    return torch.cat(parts)
 
 
 def encoded(
@@ -74,7 +74,7 @@ def encoded(
 
 
 def clip_identity(values: Float[Tensor, "b d"], clip: Int64[Tensor, "b"]) -> float:
-    """Share of the variance that lies between clips, corrected for chance: 0 when clips do not differ, 1 when nothing else does."""
+    """Share of the variance between clips, corrected for chance: 0 when clips do not differ, 1 when nothing else does."""
     _, number = clip.unique(return_inverse=True)
     groups, rows = int(number.max()) + 1, len(values)
     centred = values.double() - values.double().mean(0)
@@ -95,7 +95,8 @@ def meanings(
         scores = {name: float(values[column]) for name, values in explained.items()}
         best = max(scores, key=lambda name: scores[name])
         about = best if scores[best] >= EXPLAINED else ""
-        rows.append(CodeMeaning(*divmod(column, num_codes), float(uses[:, column].mean()), about, scores))
+        slot, code = divmod(column, num_codes)
+        rows.append(CodeMeaning(slot, code, float(uses[:, column].mean()), about, scores))
     return rows
 
 

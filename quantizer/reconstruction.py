@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 from einops import repeat
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from quantizer.model import Quantizer
@@ -26,24 +26,21 @@ def redraw(quantizer: Quantizer, pairs: Pairs, codes: Int64[Tensor, "b k"], batc
     others = given.roll(len(given) // 2, 0)
     own, other = _decoded(quantizer, before, given, batch), _decoded(quantizer, before, others, batch)
     free = _code_free(quantizer, before, batch) if quantizer.code_dropout else None
-    found = {
-        "pairs": len(some),
-        "gain_db": {
-            "copy": _gain(own, before, after),
-            "no_codes": None if free is None else _gain(own, free, after),
-            "other_codes": _gain(own, other, after),
-        },
-        "read_back": {
-            "own_scene": _same(_codes(quantizer, before, own, batch), given),
-            "other_scene": _same(_codes(quantizer, before, other, batch), others),
-            "chance": _same(given, others),
-        },
+    read_back = {
+        "own_scene": _same(_codes(quantizer, before, own, batch), given),
+        "other_scene": _same(_codes(quantizer, before, other, batch), others),
+        "chance": _chance(codes),
     }
     if len(pairs.bodies) > 1:
-        partner = other_bodies(pairs.body[some])
-        foreign = _decoded(quantizer, before, given[partner], batch)
-        found["read_back"]["other_body"] = _same(_codes(quantizer, before, foreign, batch), given[partner])
-    return found
+        partners = given[other_bodies(pairs.body[some])]
+        foreign = _decoded(quantizer, before, partners, batch)
+        read_back["other_body"] = _same(_codes(quantizer, before, foreign, batch), partners)
+    gain = {
+        "copy": _gain(own, before, after),
+        "no_codes": None if free is None else _gain(own, free, after),
+        "other_codes": _gain(own, other, after),
+    }
+    return {"pairs": len(some), "gain_db": gain, "read_back": read_back}
 
 
 def other_bodies(body: Int64[Tensor, "b"]) -> Int64[Tensor, "b"]:
@@ -54,6 +51,12 @@ def other_bodies(body: Int64[Tensor, "b"]) -> Int64[Tensor, "b"]:
         rows = (body == number).nonzero().flatten()
         partner[rows] = strangers[torch.arange(len(rows)) % len(strangers)]
     return partner
+
+
+def _chance(codes: Int64[Tensor, "b k"]) -> float:
+    """How often a slot shows the same code in two pairs drawn at random."""
+    shares = [torch.bincount(column) / len(column) for column in codes.T]
+    return sum(float(share.square().sum()) for share in shares) / len(shares)
 
 
 def _decoded(quantizer: Quantizer, before: Tensor, codes: Tensor, batch: int) -> UInt8[Tensor, "b 3 h w"]:
@@ -81,5 +84,5 @@ def _gain(ours: Tensor, theirs: Tensor, truth: Tensor) -> float:
     return float(10 * torch.log10(errors[0] / errors[1]))
 
 
-def _same(one: Float[Tensor, "b k"], other: Float[Tensor, "b k"]) -> float:
+def _same(one: Int64[Tensor, "b k"], other: Int64[Tensor, "b k"]) -> float:
     return float((one == other).float().mean())

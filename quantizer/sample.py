@@ -43,10 +43,13 @@ def gather(folder: Path, *, gap: int, max_clips: int, pairs_per_clip: int) -> Pa
     kept = [part for part in parts if part is not None]
     if not kept:
         raise ValueError(f"no clip in {folder} is longer than the gap of {gap} frames")
-    *columns, followed, later = (torch.cat(column) for column in zip(*kept, strict=True))
+    before, after, start, change, clip, body, followed, later = (
+        torch.cat(column) for column in zip(*kept, strict=True)
+    )
     numbers = followed.nonzero().flatten()
     some = torch.linspace(0, len(numbers) - 1, min(CHAINS, len(numbers))).round().long()
-    return Pairs(*columns, numbers[some], later[some], bodies, TRUTHS.get(name, FLOW))
+    truth = TRUTHS.get(name, FLOW)
+    return Pairs(before, after, start, change, clip, body, numbers[some], later[some], bodies, truth)
 
 
 def episode_number(key: str) -> int:

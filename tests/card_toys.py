@@ -22,4 +22,4 @@ def toy_pairs(*, clips: int = 60, each: int = 8, bodies: tuple[str, ...] = ("han
 def thirds(values: torch.Tensor) -> torch.Tensor:
     """Int64 [b, 1]: 0, 1 or 2 for the low, middle and high third: a code that says `values` [b] roughly."""
     bounds = values.float().quantile(torch.tensor([1 / 3, 2 / 3]))
-    return torch.bucketize(values.float(), bounds)[:, None]
+    return torch.bucketize(values.float().contiguous(), bounds)[:, None]

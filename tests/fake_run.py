@@ -91,6 +91,7 @@ def label(folder: Path, rng: Any) -> None:
     found |= {"interval": {name: [score - 0.04, score + 0.05] for name, score in probe.items()}, "good_enough": True}
     lines = ["Codes carry 0.71 of the linearly decodable motion.", "Good enough: every line that decides is passed."]
     row = {
+        "group": "Code use",
         "metric": "codes in use",
         "value": "8 of 8",
         "baseline": "",

@@ -3,7 +3,7 @@
 import torch
 from card_toys import thirds, toy_pairs
 
-from quantizer.nuisance import MOTION, clip_identity, common_shift, encoded, meanings, quantities
+from quantizer.nuisance import MOTION, camera_shift, clip_identity, encoded, meanings, quantities
 from quantizer.probe import one_hot
 
 PAIRS = toy_pairs()
@@ -32,7 +32,7 @@ def test_what_codes_encode_stands_beside_chance_and_motion():
 def test_a_standing_camera_is_no_quantity_and_a_moved_one_is_measured():
     assert "camera" not in KNOWN
     moved = PAIRS.before.roll((2, -3), (-2, -1))
-    assert torch.allclose(common_shift(PAIRS.before, moved).median(0).values, torch.tensor([2 / 16, -3 / 16]))
+    assert torch.allclose(camera_shift(PAIRS.before, moved).median(0).values, torch.tensor([2 / 16, -3 / 16]))
     assert "camera" in quantities(PAIRS._replace(after=moved))
 
 

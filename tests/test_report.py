@@ -15,7 +15,6 @@ from rich.console import Console
 
 from lapa.config import compose
 from lapa.report import main, show
-from lapa.report_codes import cards, without_card
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import gather
 from lapa.report_page import duration, points, render
@@ -130,7 +129,7 @@ def test_without_a_control_nothing_is_claimed(run):
 
 
 def test_without_rollouts_the_page_still_stands(run):
-    for name in ("rollout_lapa", "rollout_scratch"):
+    for name in ("rollout_lapa", "rollout_scratch", "codes"):
         shutil.rmtree(run / name)
     assert "No evaluation in this run yet." in render(gather([run], skip=NOWHERE), succeeded(run), **SHOWN)
 
@@ -196,34 +195,6 @@ def test_a_third_arm_is_compared_with_the_control_too(run):
 @pytest.mark.parametrize("name", ["rollout_lapa", "rollout-lapa", "rollout/lapa", "lapa", "long/rollout_lapa"])
 def test_arm_is_called_after_its_folder(name, made):
     assert arm_name(gather([made], skip=NOWHERE)[0]._replace(name=name)) == "lapa"
-
-
-def test_the_card_opens_with_its_verdict_and_shows_every_row(made, page):
-    card = cards(gather([made], skip=NOWHERE))[0]
-    assert card.good_enough and [name for name, _ in card.images] == ["strips", "swaps", "codes"]
-    places = [page.index(words) for words in ("Good enough", card.lines[0], "38 in 3200 pairs", "codes, small MLP")]
-    assert places == sorted(places)
-
-
-def test_codes_alone_are_a_report(made, tmp_path, capsys):
-    main(compose("report", [f"runs=[{made / 'codes'}]", f"out={tmp_path}"]))
-    text = (tmp_path / "page.html").read_text()
-    assert '<span class="verdict">Good enough</span>' in text and "No evaluation" not in text
-    assert "Codes carry 0.71" in capsys.readouterr().out
-
-
-def test_a_quantizer_without_a_card_is_told_how_to_get_one(run):
-    assert without_card(gather([run], skip=NOWHERE)) == []
-    shutil.rmtree(run / "codes")
-    stages = gather([run / "quantizer"], skip=NOWHERE)
-    assert without_card(stages) == ["quantizer"]
-    assert "No card yet" in render(stages, compare(stages, **RULES), **SHOWN)
-
-
-def test_a_card_of_another_version_is_named(run):
-    (run / "codes" / "quality.json").write_text('{"perplexity": 7.9}')
-    with pytest.raises(ValueError, match=r"quality\.json lacks codes_used.*run lapa label again"):
-        cards(gather([run], skip=NOWHERE))
 
 
 def test_the_funnel_loses_what_the_next_rung_does_not_see(made):

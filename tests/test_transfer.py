@@ -1,4 +1,4 @@
-"""Laws of transfer: codes that mean the same on both bodies carry over, codes that mean the opposite do not, few videos are skipped."""
+"""Laws of transfer: codes that mean the same on both bodies carry over, opposite ones do not, few videos are skipped."""
 
 import torch
 from card_toys import toy_pairs

@@ -16,9 +16,9 @@ from quantizer.verdict import judge
 RULES = {"gap": 1, "uses": torch.full((8,), 40), "max_clips": 12, "pairs_per_clip": 8, "seed": 0}
 FAULTS = {  # what to change of a card that passes, and what must then be named
     "codes in use": lambda card: card.update(codes_used=3),
-    "codes, linear probe": lambda card: card["probe"].update(first_frame=0.58),
-    "share of the linearly decodable motion": lambda card: card["carried"].update(share=0.4),
-    "against another pair's codes": lambda card: card["picture"]["gain_db"].update(other_codes=0.0),
+    "codes, linear": lambda card: card["probe"].update(first_frame=0.58),
+    "codes' share of the linearly decodable motion": lambda card: card["carried"].update(share=0.4),
+    "over another pair's codes": lambda card: card["picture"]["gain_db"].update(other_codes=0.0),
     "something else than motion": lambda card: [code.update(about="brightness") for code in card["codes"][:3]],
 }
 
@@ -83,7 +83,7 @@ def test_each_line_that_decides_can_fail_alone(passing, name):
 def test_codes_of_brightness_are_named(passing):
     for code in passing["codes"][:2]:
         code["about"] = "brightness"
-    assert "2 encode brightness (0:0, 1:0)" in " ".join(judge(passing).lines)
+    assert "6 encode motion; 2 encode brightness (0:0, 1:0)" in " ".join(judge(passing).lines)
 
 
 def test_three_videos_and_pictures_that_cannot_be_drawn_leave_a_card_that_says_so(tmp_path):

@@ -34,6 +34,7 @@ def consistency(a_to_b: Latents, b_to_c: Latents, a_to_c: Latents, c_to_b: Laten
     `s_pcfc` (CoMo, arXiv 2505.17006): cosine of past → current and future → current. A latent that describes the frame
     it arrives at scores 1, one that describes the way scores lower. The other two compare vectors after each kind's mean
     is taken away, so that what "nothing happens" looks like does not count: z(a→c) with z(a→b) + z(b→c), z(c→b) with −z(b→c).
+    `length`: how long the one is, as a share of the other; far from 1 it pulls R² down however alike the directions are.
     """
     others = c_to_b.roll(len(c_to_b) // 2, 0)
     return {
@@ -50,6 +51,7 @@ def _agreement(guess: Latents, truth: Latents) -> dict[str, float]:
     return {
         "cosine": _cosine(guess, truth),
         "r2": _pooled_r2(guess, truth),
+        "length": float(truth.square().sum().sqrt() / guess.square().sum().sqrt().clamp_min(1e-9)),
         "shuffled_cosine": _cosine(others, truth),
         "shuffled_r2": _pooled_r2(others, truth),
     }

@@ -165,7 +165,7 @@ def _grammar(found: dict[str, Any]) -> list[Row]:
     table = [below(group, metric, same["value"], PCFC, baseline)]
     for name, words in {"additivity": "z(a→c) with z(a→b) + z(b→c)", "reversibility": "z(b→a) with −z(a→b)"}.items():
         part = chains[name]
-        value = f"{shown(part['cosine'])}; R² {shown(part['r2'])}"
+        value = f"{shown(part['cosine'])}; R² {shown(part['r2'])}, length {shown(part['length'])}"
         baseline = f"{shown(part['shuffled_cosine'])}; R² {shown(part['shuffled_r2'])} other clips"
         table.append(above(group, words, part["cosine"], ALIKE, baseline, value=value))
     return table

@@ -19,6 +19,7 @@ def test_latents_that_are_the_way_add_up_and_turn_round():
     found = measured(lambda way: way @ MIX + 5.0)  # the 5 is what "nothing happens" looks like
     for name in ("additivity", "reversibility"):
         assert found[name]["r2"] == pytest.approx(1, abs=1e-4) and found[name]["cosine"] == pytest.approx(1, abs=1e-4)
+        assert found[name]["length"] == pytest.approx(1, abs=1e-4)
         assert abs(found[name]["shuffled_cosine"]) < 0.2 and found[name]["shuffled_r2"] < 0
     assert found["chains"] == 200
 

@@ -61,13 +61,13 @@ class Codes:
         return {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")}
 
     def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
-        """quality.json and two pictures: code use beside the probe."""
+        """quality.json and pictures: the report card, its verdict as the sentence."""
         counted = (torch.bincount(rows.long().ravel(), minlength=self.model.num_codes) for rows in read_rows(out, self))
         found = write_quality(
             self.model, Path(cfg.probe or cfg.clips), out, gap=gap, uses=torch.stack(list(counted)).sum(0),
             max_clips=cfg.probe_clips, pairs_per_clip=cfg.pairs_per_clip, seed=cfg.seed,
         )  # fmt: skip
-        return {"perplexity": found["perplexity"]}, _sentence(found)
+        return {key: found[key] for key in ("perplexity", "good_enough")}, "\n".join(("", *found["verdict"]))
 
 
 class Actions:
@@ -136,11 +136,3 @@ def read_rows(out: Path, labeller: Labeller) -> list[Tensor]:
     """All labels in a folder, shard by shard: [n …] each."""
     paths = sorted(Path(out).glob(f"{labeller.stem}-*.safetensors"))
     return [torch.cat([labeller.none, *load_file(path).values()]) for path in paths]
-
-
-def _sentence(found: dict[str, Any]) -> str:
-    """Code use and the probe in one line: neither means anything alone."""
-    probe = found["probe"]
-    scores = f"{probe['codes_linear']:.2f} from codes (linear), {probe['shuffled']:.2f} from shuffled codes"
-    used = f"{found['codes_used']} of {found['num_codes']} codes in use, perplexity {found['perplexity']:.2f}"
-    return f"{used}; R² of the {found['probe_of']}: {scores}"

@@ -37,21 +37,23 @@ def draw_swaps(quantizer: Quantizer, before: Images, after: Images, codes: Int64
     change (grey: none), so that a column should show one motion on all rows."""
     rows = [torch.cat((torch.full_like(after[:1], 255), after)).float()]
     for frame in before:
-        changes = _changes(quantizer, frame, codes)
-        rows.append(torch.cat((frame[None].float(), changes)))
+        frames = frame.expand(len(codes), -1, -1, -1)
+        rows.append(torch.cat((frame[None].float(), _contrast(quantizer.decode(frames, codes), frames.float()))))
     save_grid(torch.stack(rows), path)
 
 
 def draw_codes(quantizer: Quantizer, frame: UInt8[Tensor, "3 h w"], codes: Int64[Tensor, "b k"], path: Path) -> None:
-    """A row a slot: the frame, then the change that each code of this slot makes while the other slots show what they show
-    most often. `codes` are of many pairs."""
+    """A row a slot: the frame moved by the usual step, then how the picture differs from that (grey: it does not) when this
+    slot shows another code. The usual step has in each slot what `codes`, of many pairs, have there most often."""
     uses = torch.bincount(codes.flatten(), minlength=quantizer.num_codes)
     shown = uses.topk(min(MOST_COLUMNS, len(uses))).indices.sort().values
     usual, rows = codes.mode(0).values, []
+    moved = quantizer.decode(frame[None], usual[None])
     for slot in range(codes.shape[1]):
         steps = usual.repeat(len(shown), 1)
         steps[:, slot] = shown
-        rows.append(torch.cat((frame[None].float(), _changes(quantizer, frame, steps))))
+        pictures = quantizer.decode(frame.expand(len(shown), -1, -1, -1), steps)
+        rows.append(torch.cat((moved, _contrast(pictures, moved))))
     save_grid(torch.stack(rows), path)
 
 
@@ -63,9 +65,6 @@ def save_grid(images: Float[Tensor, "r c 3 h w"], path: Path) -> None:
         Image.fromarray(np.kron(grid, np.ones((SCALE, SCALE, 1), np.uint8))).save(partial, format="PNG")
 
 
-def _changes(
-    quantizer: Quantizer, frame: UInt8[Tensor, "3 h w"], codes: Int64[Tensor, "b k"]
-) -> Float[Tensor, "b 3 h w"]:
-    """What each step of codes does to one frame, around grey, twice as strong."""
-    frames = frame.expand(len(codes), -1, -1, -1)
-    return (128 + 2 * (quantizer.decode(frames, codes) - frames)).clamp(0, 255)
+def _contrast(one: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """How pictures differ, around grey, twice as strong."""
+    return (128 + 2 * (one - other)).clamp(0, 255)

@@ -14,7 +14,7 @@ from lapa.report_success import Success, p_text, percent
 CAPTIONS = {
     "strips": "Before, after, what the decoder makes of before and the codes, what changed, and what the decoder leaves.",
     "swaps": "The same codes on other frames: the first row shows where codes come from, a column should show one motion.",
-    "codes": "Each code alone: the frame moved by the usual codes, then what differs when a slot (row) shows another code (column).",
+    "codes": "Each code alone: the frame moved by the usual codes, then what differs when a slot (row) shows another (column).",
 }
 MEANING = {
     "success_once": "an episode counts when the goal was reached at any moment",

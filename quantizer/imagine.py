@@ -86,7 +86,7 @@ def draw_codes_on(quantizer: Quantizer, givers: Scenes, takers: Scenes, path: Pa
     change there (grey: nothing): a column should show one motion, whatever the scene and the body.
     """
     before, after = (_moments(givers.frames[:, part]) for part in (slice(None, -1), slice(1, None)))
-    given = varied(quantizer, before, after, ROWS)
+    given = varied(quantizer.mean_motion(before, after))
     codes = _moments(givers.codes)[given]
     rows = [torch.cat((torch.full_like(after[:1], 255), after[given])).float()]
     for frame in takers.frames[:ROWS, 0]:

@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from quantizer.augment import Jitter
 from quantizer.blocks import to_unit
 from quantizer.motion import BlockMatching
 from quantizer.networks import Encoder
@@ -34,13 +35,13 @@ class InverseDynamics(nn.Module):
 
     def __init__(
         self, *, image_px: int, patch_px: int, dim: int, depth: int, num_heads: int, num_queries: int, dim_query: int,
-        motion: BlockMatching, embodiment: str, action_names: Sequence[str], absolute: Sequence[str], action_steps: int,
-        statistics: Mapping[str, Any],
+        jitter: Jitter, motion: BlockMatching, embodiment: str, action_names: Sequence[str], absolute: Sequence[str],
+        action_steps: int, statistics: Mapping[str, Any],
     ) -> None:  # fmt: skip
         super().__init__()
         if image_px != patch_px * motion.grid:
             raise ValueError(f"image_px {image_px} must be patch_px {patch_px} × the motion's grid {motion.grid}")
-        self.image_px, self.motion, self.action_steps = image_px, motion, action_steps
+        self.image_px, self.jitter, self.motion, self.action_steps = image_px, jitter, motion, action_steps
         self.action_names, self.absolute, self.embodiment = tuple(action_names), tuple(absolute), embodiment
         self.encoder = Encoder(
             patch_px=patch_px, grid=motion.grid, dim=dim, depth=depth, num_heads=num_heads, codes_per_step=num_queries,
@@ -59,6 +60,8 @@ class InverseDynamics(nn.Module):
                 f"frames are {tuple(before.shape[-2:])}; this model reads {self.image_px} × {self.image_px}"
             )
         first, second = to_unit(before), to_unit(after)
+        if self.training:
+            first, second = self.jitter(first, second)
         found = rearrange(self.encoder(first, second, self.motion(first, second)), "b k d -> b (k d)")
         return rearrange(self.to_actions(found), "b (n d) -> b n d", n=self.action_steps).float()
 

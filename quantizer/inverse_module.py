@@ -1,6 +1,5 @@
 """Batches of ActionPair in, a trained inverse dynamics folder out: loss, optimiser, and R² on unseen demonstrations."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,13 +7,15 @@ from typing import Any
 import lightning as L
 import torch
 from omegaconf import OmegaConf
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lapa import checkpoint
+from lapa.ranks import gathered
 from quantizer.actions import ActionPair
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.module import ALLOWED
+from quantizer.optimiser import Schedule, configure
 from quantizer.probe import r_squared
 
 
@@ -34,8 +35,7 @@ class InverseDynamicsModule(L.LightningModule):
         plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
         assert isinstance(plain, dict)
         self.settings: dict[str, Any] = {str(key): value for key, value in plain.items()}
-        self.lr, self.betas, self.weight_decay = lr, (betas[0], betas[1]), weight_decay
-        self.warmup_steps, self.lr_end = warmup_steps, lr_end
+        self.schedule = Schedule(lr, (betas[0], betas[1]), weight_decay, warmup_steps, lr_end)
         self.facts: dict[str, Any] = {}
         self.seen: list[tuple[Tensor, Tensor]] = []  # predicted and true actions of validation batches, own units
 
@@ -53,6 +53,14 @@ class InverseDynamicsModule(L.LightningModule):
         if not hasattr(self, "model"):
             self.model = checkpoint.build(self.settings, allowed=ALLOWED)
 
+    def parts(self) -> list[nn.Module]:
+        """What torch.compile is for: all but block matching."""
+        return [self.model.encoder]
+
+    def blocks(self) -> list[nn.Module]:
+        """What repeats, and holds most weights and activations."""
+        return list(self.model.encoder.transformer.blocks)
+
     def training_step(self, batch: ActionPair, _: int) -> Tensor:
         """Mean squared error of normalised actions."""
         loss = F.mse_loss(self.model(batch.before, batch.after), self.model.normalise(batch.actions))
@@ -63,34 +71,23 @@ class InverseDynamicsModule(L.LightningModule):
         """The same; predictions are kept for R²."""
         guess = self.model.actions(batch.before, batch.after)
         loss = F.mse_loss(self.model.normalise(guess), self.model.normalise(batch.actions))
-        self.log("val/loss", loss, batch_size=len(guess))
-        self.seen.append((guess.cpu(), batch.actions.cpu()))
+        self.log("val/loss", loss, batch_size=len(guess), sync_dist=True)
+        self.seen.append((guess, batch.actions))
 
     def on_validation_epoch_end(self) -> None:
-        """R² over all steps and actions that vary; errors one by one, as their units differ."""
-        guess, truth = (torch.cat(parts) for parts in zip(*self.seen, strict=True))
+        """R² over all steps and actions that vary; errors one by one, as their units differ. On what all ranks saw."""
+        guess, truth = (gathered(torch.cat(parts)).cpu() for parts in zip(*self.seen, strict=True))
         self.seen.clear()
-        self.log("val/r2", r_squared(guess.flatten(1), truth.flatten(1)), prog_bar=True)
-        errors = (guess - truth).abs().mean((0, 1)).tolist()
-        self.log_dict({f"val/error_{name}": error for name, error in zip(self.model.action_names, errors, strict=True)})
+        self.log("val/r2", r_squared(guess.flatten(1), truth.flatten(1)), prog_bar=True, sync_dist=True)
+        errors = zip(self.model.action_names, (guess - truth).abs().mean((0, 1)).tolist(), strict=True)
+        self.log_dict({f"val/error_{name}": error for name, error in errors}, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; linear warm-up, then a cosine down to `lr_end` of the rate at the trainer's last step."""
-        groups = [
-            {"params": [p for p in self.parameters() if p.ndim >= 2], "weight_decay": self.weight_decay},
-            {"params": [p for p in self.parameters() if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=self.betas)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """AdamW; warm-up, then a cosine."""
+        return configure(self.parameters(), self.schedule, self.trainer.max_steps)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Weights and settings, statistics among them; returns the facts for the manifest."""
         facts = self.facts | {key: self.settings[key] for key in ("image_px", *FROM_DATA)}
         checkpoint.save(folder, self.model, {"model": self.settings, "facts": self.facts})
         return facts
-
-    def _rate(self, step: int) -> float:
-        left = (step - self.warmup_steps) / max(1, self.trainer.max_steps - self.warmup_steps)
-        cosine = self.lr_end + (1 - self.lr_end) * (1 + math.cos(math.pi * min(1.0, max(0.0, left)))) / 2
-        return min(1.0, (step + 1) / max(1, self.warmup_steps)) * cosine

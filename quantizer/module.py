@@ -1,6 +1,5 @@
 """Batches of FramePair in, a trained quantizer folder out: loss, optimiser, and what is logged beside the loss."""
 
-import math
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from lapa.records import FramePair
 from lapa.scale import divide
 from quantizer.bottlenecks import Nsvq
 from quantizer.model import Quantizer, perplexity
+from quantizer.optimiser import Schedule, configure
 from quantizer.probe import linear_probe, one_hot
 
 ALLOWED = ("quantizer.",)
@@ -40,8 +40,7 @@ class QuantizerModule(L.LightningModule):
         plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
         assert isinstance(plain, dict)
         self.settings: dict[str, Any] = {str(key): value for key, value in plain.items()}
-        self.lr, self.betas, self.weight_decay = lr, (betas[0], betas[1]), weight_decay
-        self.warmup_steps, self.lr_end = warmup_steps, lr_end
+        self.schedule = Schedule(lr, (betas[0], betas[1]), weight_decay, warmup_steps, lr_end)
         self.facts: dict[str, Any] = {}
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []  # codes, mean motion, clip number of validation batches
 
@@ -111,14 +110,8 @@ class QuantizerModule(L.LightningModule):
         self.log("val/codes_used", float(len(codes.unique())), sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """AdamW; linear warm-up, then a cosine down to `lr_end` of the rate at the trainer's last step."""
-        groups = [
-            {"params": [p for p in self.parameters() if p.ndim >= 2], "weight_decay": self.weight_decay},
-            {"params": [p for p in self.parameters() if p.ndim < 2], "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.lr, betas=self.betas)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        """AdamW; warm-up, then a cosine."""
+        return configure(self.parameters(), self.schedule, self.trainer.max_steps)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write weights and settings; the facts go to the manifest."""
@@ -133,8 +126,3 @@ class QuantizerModule(L.LightningModule):
                 "the target ema and the bottleneck nsvq write to weights, which must be whole: trainer=ddp"
             )
         divide(self.model, self.blocks(), mesh)
-
-    def _rate(self, step: int) -> float:
-        left = (step - self.warmup_steps) / max(1, self.trainer.max_steps - self.warmup_steps)
-        cosine = self.lr_end + (1 - self.lr_end) * (1 + math.cos(math.pi * min(1.0, max(0.0, left)))) / 2
-        return min(1.0, (step + 1) / max(1, self.warmup_steps)) * cosine

@@ -30,19 +30,19 @@ class Encoder(nn.Module):
         self.to_code = nn.Linear(dim, dim_code)
 
     def forward(self, before: Tensor, after: Tensor, motion: Motion) -> Float[Tensor, "b k d"]:
-        return self.to_code(self._tokens(before, after, motion)[:, : self.num_queries])
+        return self.to_code(self.transformer(self._tokens(before, after, motion), self.num_queries))
 
     def describe(self, frame: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n d"]:
         """The patch tokens of one frame, as a pair in which nothing happens."""
         count, patches = len(frame), self.grid**2
         still = Motion(frame.new_zeros(count, patches, 2), frame.new_zeros(count, patches), frame.new_zeros(count, 2))
-        return self._tokens(frame, frame, still)[:, self.num_queries :]
+        return self.transformer(self._tokens(frame, frame, still))[:, self.num_queries :]
 
     def _tokens(self, before: Tensor, after: Tensor, motion: Motion) -> Float[Tensor, "b m d"]:
         seen = patchify(torch.cat((before, after - before), 1), self.patch_px)
         patches = torch.cat((seen, motion.flow * self.grid, motion.trust[..., None]), -1)  # motion in patches, about 1
         drift = rearrange(self.embed_drift(motion.drift * self.grid), "b (k d) -> b k d", k=self.num_queries)
-        return self.transformer(torch.cat((self.queries + drift, self.embed(patches) + self.position), 1))
+        return torch.cat((self.queries + drift, self.embed(patches) + self.position), 1)
 
 
 class Decoder(nn.Module):

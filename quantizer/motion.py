@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+CPU_PAIRS = 32  # matched at once on a CPU: what is in between stays in its cache
+
 
 class Motion(NamedTuple):
     """Where things went, (down, right) as a share of the image's side; patches row by row, n = grid²."""
@@ -31,7 +33,7 @@ class BlockMatching(nn.Module):
     """
 
     places: Tensor
-    far: Tensor
+    penalty: Tensor
 
     def __init__(
         self, *, match_px: int, grid: int, window_px: int, radius_px: int, most_changed: int, noise: float, sharp_px: float
@@ -46,42 +48,51 @@ class BlockMatching(nn.Module):
         self.noise, self.sharp_px = noise, sharp_px
         line = torch.arange(match_px).float()
         places = torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).flatten(0, 1)
+        far = torch.cdist(places, places, p=torch.inf) > radius_px
         self.register_buffer("places", places, persistent=False)
-        self.register_buffer("far", torch.cdist(places, places, p=torch.inf) > radius_px, persistent=False)
+        self.register_buffer("penalty", torch.zeros(far.shape).masked_fill_(far, -torch.inf), persistent=False)
 
     @torch.no_grad()
     def forward(self, before: Float[Tensor, "b 3 h w"], after: Float[Tensor, "b 3 h w"]) -> Motion:
         """Frames of one scale of brightness, 1 from black to white."""
+        at_once = CPU_PAIRS if before.device.type == "cpu" else max(1, len(before))
         with torch.autocast(before.device.type, enabled=False):
-            ours, theirs = self._windows(before), self._windows(after)
-            still, chosen = (ours - theirs).square().mean(-1).topk(self.most_changed)  # [b k]
-            ours = ours.gather(1, chosen[..., None].expand(-1, -1, ours.shape[-1]))
-            step, trust = self._match(still, self._cost(ours, theirs), chosen)
-            return self._pooled(step / self.match_px, trust, chosen)
+            parts = [self._find(*pair) for pair in zip(before.split(at_once), after.split(at_once), strict=True)]
+        return Motion(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
-    def _windows(self, images: Tensor) -> Float[Tensor, "b m d"]:
-        """The window around each pixel of the shrunk image."""
+    def _find(self, before: Tensor, after: Tensor) -> Motion:
+        ours, theirs = self._shrunk(before), self._shrunk(after)
+        changed = F.avg_pool2d((ours - theirs).square().mean(1), self.window_px, stride=1)
+        still, chosen = changed.flatten(1).topk(self.most_changed)  # [b k]
+        windows = rearrange(F.unfold(ours, self.window_px), "b d m -> b m d")
+        windows = windows.gather(1, chosen[..., None].expand(-1, -1, windows.shape[-1]))
+        step, trust = self._match(still, chosen, windows, F.unfold(theirs, self.window_px))
+        return self._pooled(step / self.match_px, trust, chosen)
+
+    def _shrunk(self, images: Tensor) -> Float[Tensor, "b 3 h w"]:
+        """`match_px` a side, and as much border as windows reach over it."""
         small = F.interpolate(images.float(), size=(self.match_px, self.match_px), mode="area")
-        margin = self.window_px // 2
-        padded = F.pad(small, (margin, margin, margin, margin), mode="replicate")
-        return rearrange(F.unfold(padded, self.window_px), "b d m -> b m d")
-
-    def _cost(self, ours: Float[Tensor, "b k d"], theirs: Float[Tensor, "b m d"]) -> Float[Tensor, "b k m"]:
-        """Mean squared difference of every pair of windows, as one matrix product."""
-        squares = ours.square().sum(-1)[:, :, None] + theirs.square().sum(-1)[:, None, :]
-        return torch.baddbmm(squares, ours, theirs.mT, alpha=-2).clamp_min_(0).div_(ours.shape[-1])
+        return F.pad(small, (self.window_px // 2,) * 4, mode="replicate")
 
     def _match(
-        self, still: Tensor, cost: Tensor, chosen: Tensor
+        self, still: Tensor, chosen: Tensor, ours: Float[Tensor, "b k d"], theirs: Float[Tensor, "b d m"]
     ) -> tuple[Float[Tensor, "b k 2"], Float[Tensor, "b k"]]:
-        """Displacement in pixels of the shrunk image, and how far it is to be trusted."""
-        variance = self.noise**2
-        match = cost.div(-variance).masked_fill_(self.far[chosen], -torch.inf).softmax(-1)
-        place, square = match @ self.places, match @ self.places.square().sum(-1)
-        spread = (square - place.square().sum(-1)).clamp_min(0)
-        explained = (1 - (match * cost).sum(-1) / (still + variance)).clamp(0, 1)
-        trust = explained * still / (still + variance) / (1 + spread / self.sharp_px**2)
-        return place - self.places[chosen], trust
+        """Displacement in pixels of the shrunk image, and how far it is to be trusted.
+
+        There are k·m numbers of how well two windows match, so they are passed over as seldom as can be: one product gives
+        the logits less what is the same for all m, and one gives every mean, the expected squared difference among them.
+        """
+        size, variance = ours.shape[-1], self.noise**2
+        theirs = torch.cat((theirs, theirs.square().sum(1, keepdim=True)), 1)
+        sharp = torch.cat((2 * ours, ours.new_full((), -1).expand(*still.shape, 1)), -1) / (size * variance)
+        logits = self.penalty.index_select(0, chosen.flatten()).view(*still.shape, -1).baddbmm_(sharp, theirs)
+        places = torch.cat((self.places, self.places.square().sum(1, keepdim=True)), 1).T
+        means = torch.cat((places.expand(len(still), -1, -1), theirs), 1) @ logits.softmax(-1).mT  # [b 3+d+1 k]
+        place, square, window, length = means.mT.split((2, 1, size, 1), -1)
+        cost = (ours.square().sum(-1) - 2 * (ours * window).sum(-1) + length[..., 0]).clamp_min(0) / size
+        spread = (square[..., 0] - place.square().sum(-1)).clamp_min(0)
+        explained = (1 - cost / (still + variance)).clamp(0, 1)
+        return place - self.places[chosen], explained * still / (still + variance) / (1 + spread / self.sharp_px**2)
 
     def _pooled(self, step: Tensor, trust: Tensor, chosen: Tensor) -> Motion:
         """Trusted averages over each patch and over the picture; one pixel more in the divisor, so that no trust is zero."""

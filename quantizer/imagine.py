@@ -111,9 +111,9 @@ def draw(rows: dict[str, Rollout], scenes: Scenes, out: Path, cfg: DictConfig, g
 
 
 def show(found: dict[str, Any]) -> Table:
-    """PSNR by step; the true codes must stay above a copy and above random codes."""
+    """PSNR by step, in one table: `codes` mean something as far as they stay above `copy` and `random`."""
     table = Table(
-        "rollout", *(f"step {i + 1}" for i in range(found["steps"])), title=f"PSNR [dB], {found['clips']} clips"
+        "rollout", *(f"step {i + 1}" for i in range(found["steps"])), title=f"PSNR in dB, {found['clips']} clips"
     )
     for name, values in found["psnr_db"].items():
         table.add_row(name, *(f"{value:.2f}" for value in values))

@@ -25,6 +25,8 @@ PROBES = {  # entries of quality.json's "probe": in words, and what kind
     "shuffled": ("shuffled codes", BLIND),
 }
 NEEDED = ("perplexity", "codes_used", "num_codes", "good_enough", "verdict", "table", "probe", "interval", "probe_of")
+NO_CARD = "no card yet; lapa label makes one, from clips and this quantizer"
+TRAINED = "QuantizerModule"  # the record of a quantizer's training
 PICTURES = ("strips", "swaps", "codes")  # in this order
 
 
@@ -44,23 +46,29 @@ class Card(NamedTuple):
 
 
 def cards(stages: Sequence[Stage]) -> list[Card]:
-    """The card of every stage that measured one. ValueError names a quality.json that lacks an entry."""
-    return [_card(stage, stage.quality) for stage in stages if stage.quality is not None]
+    """The card of every stage that measured one, as far as it is of this version."""
+    return [_card(stage, stage.quality) for stage in stages if stage.quality is not None and not _lacking(stage)]
 
 
-def without_card(stages: Sequence[Stage]) -> list[str]:
-    """Quantizers that were trained here and that no card among the stages speaks of."""
+def missing_cards(stages: Sequence[Stage]) -> list[tuple[str, str]]:
+    """(stage, why) of what should have a card here and has none: quantizers that nothing labelled with, old labels."""
     judged = {source for stage in stages if stage.quality is not None for source in stage.sources}
-    trained = (stage.name for stage in stages if "parameters" in stage.fact and "num_codes" in stage.fact)
-    return [name for name in trained if name not in judged]
+    trained = [stage.name for stage in stages if stage.fact.get("record") == TRAINED]
+    unlabelled = [
+        (name, "no card yet; lapa label makes one, from clips and this quantizer")
+        for name in trained
+        if name not in judged
+    ]
+    old = [(stage.name, f"quality.json lacks {', '.join(_lacking(stage))}, it is another version's; label again for a card")
+           for stage in stages if _lacking(stage)]  # fmt: skip
+    return unlabelled + old
+
+
+def _lacking(stage: Stage) -> list[str]:
+    return [name for name in NEEDED if stage.quality is not None and name not in stage.quality]
 
 
 def _card(stage: Stage, found: Mapping[str, Any]) -> Card:
-    if missing := [name for name in NEEDED if name not in found]:
-        path = stage.folder / "quality.json"
-        raise ValueError(
-            f"{path} lacks {', '.join(missing)}: it is another version's; run lapa label again, overwrite=true"
-        )
     bars = _bars(found["probe"] or {}, found["interval"] or {})
     images = [(name, data_uri(stage.images[name])) for name in PICTURES if name in stage.images]
     return Card(

@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from lapa.report_codes import Card, cards, without_card
+from lapa.report_codes import Card, cards, missing_cards
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import Stage
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
@@ -44,7 +44,7 @@ def render(stages: Sequence[Stage], success: Success, *, title: str, measure: st
         work=work_rows(stages),
         videos=video_rows(stages, places, measure, max_videos),
         cards=found,
-        without_card=without_card(stages),
+        missing_cards=missing_cards(stages),
         curve_groups=curve_groups(stages, places),
         counts=data_counts(stages),
         funnels=funnels(stages),

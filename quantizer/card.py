@@ -23,7 +23,7 @@ class Reading(NamedTuple):
     latents: Float[Tensor, "b d"]  # before quantisation, all slots
     codes: Int64[Tensor, "b k"]
     drift: Float[Tensor, "b 2"]
-    flow: Float[Tensor, "b n"]  # displacement of each patch and how far it is trusted
+    flow: Float[Tensor, "b n"]  # displacement of each patch, how far it is trusted, and the drift
 
 
 @torch.inference_mode()
@@ -32,7 +32,7 @@ def read(quantizer: Quantizer, pairs: Pairs, batch: int) -> Reading:
     rows = []
     for before, after in zip(pairs.before.split(batch), pairs.after.split(batch), strict=True):
         latents, motion = quantizer.encode(before, after), quantizer.motion(to_unit(before), to_unit(after))
-        flow = torch.cat((motion.flow, motion.trust[..., None]), -1).flatten(1)
+        flow = torch.cat((motion.flow.flatten(1), motion.trust, motion.drift), 1)
         rows.append(Reading(latents.flatten(1), quantizer.bottleneck(latents).codes, motion.drift, flow))
     return Reading(*(torch.cat(column) for column in zip(*rows, strict=True)))
 

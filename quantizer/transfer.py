@@ -6,12 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quantizer.probe import LEAST_EPISODES, Split, fold_of, linear_guess
+from quantizer.probe import Split, fold_of, linear_guess
 from quantizer.sample import Pairs
+
+LEAST_VIDEOS = 12  # of a body: three to score on, which is little
 
 
 def transfer(coded: Float[Tensor, "b d"], pairs: Pairs) -> list[dict[str, Any]]:
-    """Each ordered pair of bodies with LEAST_EPISODES videos: R² of the one's probe on the other's held-out videos, beside
+    """Each ordered pair of bodies with LEAST_VIDEOS videos: R² of the one's probe on the other's held-out videos, beside
     `own`, the R² of the other's own probe on the same videos. R² is about the scored body's mean, in the fitted body's
     units: a motion that is coded alike but larger on one body costs here.
     """
@@ -30,7 +32,7 @@ def transfer(coded: Float[Tensor, "b d"], pairs: Pairs) -> list[dict[str, Any]]:
 def _split(pairs: Pairs, number: int) -> Split | None:
     """The folds of one body's rows; None when it has too few videos."""
     rows = pairs.body == number
-    if len(pairs.clip[rows].unique()) < LEAST_EPISODES:
+    if len(pairs.clip[rows].unique()) < LEAST_VIDEOS:
         return None
     folds = torch.full_like(pairs.body, -1)
     folds[rows] = fold_of(pairs.clip[rows])

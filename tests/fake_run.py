@@ -73,8 +73,7 @@ def train(folder: Path, seconds: float, sources: list[str], rng: Any, *, record:
         writer = csv.DictWriter(file, names)
         writer.writeheader()
         writer.writerows(rows)
-    facts = {"num_codes": 8} if ratio else {}
-    stage(folder, seconds, sources, record=record, count=1500, parameters=2_410_000, final={"val/loss": floor}, **facts)
+    stage(folder, seconds, sources, record=record, count=1500, parameters=2_410_000, final={"val/loss": floor})
 
 
 def label(folder: Path, rng: Any) -> None:

@@ -17,7 +17,7 @@ RULES = {"gap": 1, "uses": torch.full((8,), 40), "max_clips": 12, "pairs_per_cli
 FAULTS = {  # what to change of a card that passes, and what must then be named
     "codes in use": lambda card: card.update(codes_used=3),
     "codes, linear": lambda card: card["probe"].update(first_frame=0.58),
-    "codes' share of the linearly decodable motion": lambda card: card["carried"].update(share=0.4),
+    "codes' share of the linearly decodable motion": lambda card: card["carried"].update(share=0.69),
     "over another pair's codes": lambda card: card["picture"]["gain_db"].update(other_codes=0.0),
     "something else than motion": lambda card: [code.update(about="brightness") for code in card["codes"][:3]],
 }
@@ -78,6 +78,11 @@ def test_each_line_that_decides_can_fail_alone(passing, name):
     missed = [row.metric for row in verdict.table if row.decides and not row.passed]
     assert len(missed) == 1 and name in missed[0] and missed[0] in verdict.lines[-1]
     assert len(FAULTS) == sum(row.decides for row in verdict.table), "every line that decides is tried here"
+
+
+def test_a_card_by_optical_flow_alone_does_not_say_good_enough(passing):
+    verdict = judge(passing | {"probe_of": "optical flow"})
+    assert not verdict.good_enough and verdict.lines[-1].startswith("Not known: these clips know no true motion")
 
 
 def test_codes_of_brightness_are_named(passing):

@@ -20,7 +20,7 @@ SMALL = (
 )
 
 
-def settings(*overrides: str, bottleneck: str = "vq") -> dict[str, Any]:
+def settings(*overrides: str, bottleneck: str = "rvq") -> dict[str, Any]:
     """`configs/model/quantizer.yaml`, made small; `overrides` are of its `settings` (`~key` takes one away)."""
     small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck not in ("fsq", "lfq"))
     words = [
@@ -33,7 +33,7 @@ def settings(*overrides: str, bottleneck: str = "vq") -> dict[str, Any]:
     return plain
 
 
-def build(*overrides: str, bottleneck: str = "vq", seed: int = 0) -> Any:
+def build(*overrides: str, bottleneck: str = "rvq", seed: int = 0) -> Any:
     """The small quantizer itself."""
     torch.manual_seed(seed)
     return hydra.utils.instantiate(settings(*overrides, bottleneck=bottleneck)["settings"], _convert_="all")

@@ -11,12 +11,12 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from lapa import checkpoint
+from lapa.optimiser import Schedule, configure
 from lapa.ranks import mean_over_ranks
 from lapa.records import Demo, LatentStep
 from policy.augment import shift
 from policy.inherit import inherit_latents, inherit_trunk
 from policy.models import ActionModel, LatentModel
-from policy.optimiser import Schedule, configure
 from policy.trunk import stack_cameras
 
 Settings = dict[str, Any]

@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,12 +12,11 @@ from lapa import checkpoint
 from lapa.ranks import gathered
 from quantizer.actions import ActionPair
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
-from quantizer.module import ALLOWED
-from quantizer.optimiser import Schedule, configure
 from quantizer.probe import r_squared
+from quantizer.training import PairTraining
 
 
-class InverseDynamicsModule(L.LightningModule):
+class InverseDynamicsModule(PairTraining):
     """Trains what `settings` describe, completed by the demonstrations' names and statistics.
 
     Logs on unseen demonstrations R² (0 is predicting their mean, 1 is exact) and each action's mean absolute error.
@@ -27,16 +24,8 @@ class InverseDynamicsModule(L.LightningModule):
 
     model: InverseDynamics
 
-    def __init__(
-        self, *, settings: Mapping[str, Any], lr: float, betas: tuple[float, float], weight_decay: float,
-        warmup_steps: int, lr_end: float,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
-        assert isinstance(plain, dict)
-        self.settings: dict[str, Any] = {str(key): value for key, value in plain.items()}
-        self.schedule = Schedule(lr, (betas[0], betas[1]), weight_decay, warmup_steps, lr_end)
-        self.facts: dict[str, Any] = {}
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.seen: list[tuple[Tensor, Tensor]] = []  # predicted and true actions of validation batches, own units
 
     def setup_from(self, facts: Mapping[str, Any]) -> None:
@@ -47,11 +36,6 @@ class InverseDynamicsModule(L.LightningModule):
             )
         self.settings |= {key: facts[key] for key in FROM_DATA}
         self.facts = {key: facts[key] for key in ("fps", "gap_s")}
-
-    def configure_model(self) -> None:
-        """Build once."""
-        if not hasattr(self, "model"):
-            self.model = checkpoint.build(self.settings, allowed=ALLOWED)
 
     def parts(self) -> list[nn.Module]:
         """What torch.compile is for: all but block matching."""
@@ -81,10 +65,6 @@ class InverseDynamicsModule(L.LightningModule):
         self.log("val/r2", r_squared(guess.flatten(1), truth.flatten(1)), prog_bar=True, sync_dist=True)
         errors = zip(self.model.action_names, (guess - truth).abs().mean((0, 1)).tolist(), strict=True)
         self.log_dict({f"val/error_{name}": error for name, error in errors}, sync_dist=True)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW; warm-up, then a cosine."""
-        return configure(self.parameters(), self.schedule, self.trainer.max_steps)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Weights and settings, statistics among them; returns the facts for the manifest."""

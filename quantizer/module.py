@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import torch
-from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 
@@ -17,13 +15,11 @@ from lapa.records import FramePair
 from lapa.scale import divide
 from quantizer.bottlenecks import Nsvq
 from quantizer.model import Quantizer, perplexity
-from quantizer.optimiser import Schedule, configure
 from quantizer.probe import linear_probe, one_hot
+from quantizer.training import PairTraining
 
-ALLOWED = ("quantizer.",)
 
-
-class QuantizerModule(L.LightningModule):
+class QuantizerModule(PairTraining):
     """Trains the quantizer that `settings` describe (built in `configure_model`, when the library knows the ranks).
 
     Logs each target's error with codes and without (`_free`; 1.0 is copying the first frame), perplexity, and on
@@ -32,16 +28,8 @@ class QuantizerModule(L.LightningModule):
 
     model: Quantizer
 
-    def __init__(
-        self, *, settings: Mapping[str, Any], lr: float, betas: tuple[float, float], weight_decay: float,
-        warmup_steps: int, lr_end: float,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        plain = OmegaConf.to_container(OmegaConf.create(dict(settings)), resolve=True)
-        assert isinstance(plain, dict)
-        self.settings: dict[str, Any] = {str(key): value for key, value in plain.items()}
-        self.schedule = Schedule(lr, (betas[0], betas[1]), weight_decay, warmup_steps, lr_end)
-        self.facts: dict[str, Any] = {}
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.seen: list[tuple[Tensor, Tensor, Tensor]] = []  # codes, mean motion, clip number of validation batches
 
     def setup_from(self, facts: Mapping[str, Any]) -> None:
@@ -60,10 +48,10 @@ class QuantizerModule(L.LightningModule):
 
     def configure_model(self) -> None:
         """Build once, on the ranks; where the strategy divides weights over them, divide."""
-        if not hasattr(self, "model"):
-            self.model = checkpoint.build(self.settings, allowed=ALLOWED)
-            if self.device_mesh is not None:
-                self._divide(self.device_mesh["data_parallel"])
+        built = hasattr(self, "model")
+        super().configure_model()
+        if not built and self.device_mesh is not None:
+            self._divide(self.device_mesh["data_parallel"])
 
     def parts(self) -> list[nn.Module]:
         """What torch.compile is for: all but block matching and bottleneck."""
@@ -108,10 +96,6 @@ class QuantizerModule(L.LightningModule):
             rows["val/motion_r2"] = linear_probe(one_hot(codes, num_codes), motion, clips)
         self.log_dict(rows, prog_bar=True, sync_dist=True)
         self.log("val/codes_used", float(len(codes.unique())), sync_dist=True)
-
-    def configure_optimizers(self) -> Any:
-        """AdamW; warm-up, then a cosine."""
-        return configure(self.parameters(), self.schedule, self.trainer.max_steps)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write weights and settings; the facts go to the manifest."""

@@ -1,11 +1,11 @@
-"""policy.sequence, policy.augment, policy.optimiser: who sees whom, stable word numbers, shifts, rates."""
+"""policy.sequence, policy.augment, lapa.optimiser: who sees whom, stable word numbers, shifts, rates."""
 
 import pytest
 import torch
 from torch import nn
 
+from lapa.optimiser import Schedule, parameter_groups, rate
 from policy.augment import shift
-from policy.optimiser import Schedule, parameter_groups, rate
 from policy.sequence import Summary, hash_words, positions, who_sees_whom
 
 
@@ -71,5 +71,5 @@ def test_groups_have_their_own_rates_and_zero_freezes():
         ("head_plain", 0, 1e-3),
     ]
     assert not layers["vision"].weight.requires_grad
-    with pytest.raises(ValueError, match=r"lr names \['head', 'vision'\]; this policy has \['head'\]"):
+    with pytest.raises(ValueError, match=r"lr names \['head', 'vision'\]; this model has \['head'\]"):
         parameter_groups({"head": []}, schedule)

@@ -9,7 +9,7 @@ from torch import nn
 
 
 class Schedule(NamedTuple):
-    """lr: learning rate of each group ("vision", "language", "head"); lr_end: share of it left at the last step."""
+    """lr: learning rate of each group (a policy has "vision", "language", "head"); lr_end: share of it left at the last step."""
 
     lr: Mapping[str, float]
     weight_decay: float
@@ -21,7 +21,7 @@ class Schedule(NamedTuple):
 def parameter_groups(groups: Mapping[str, list[nn.Parameter]], schedule: Schedule) -> list[dict[str, Any]]:
     """Two AdamW groups for each name: matrices decay, vectors (norms, biases) do not. A rate of 0 freezes."""
     if groups.keys() != schedule.lr.keys():
-        raise ValueError(f"lr names {sorted(schedule.lr)}; this policy has {sorted(groups)}")
+        raise ValueError(f"lr names {sorted(schedule.lr)}; this model has {sorted(groups)}")
     rows = []
     for name, parameters in groups.items():
         for parameter in parameters:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MUJOCO_GL ?= egl
 
-.PHONY: demo demo-long test check bench clean env
+.PHONY: demo demo-long test check bench bench-quantizer clean env
 
 env: $(STAMP)
 
@@ -38,6 +38,10 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+bench-quantizer: $(STAMP)  # LAPA_REPOSITORY=CHECKOUT measures LAPA's own side by side
+	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python benchmarks/bench_sprites.py
 
 clean:
 	rm -rf $(VENV) runs out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -12,6 +12,7 @@ from ranks_job import DATA, STEPS, STILL, TRAINER, fit
 from safetensors.torch import load_file
 from small_quantizer import SMALL, clip_folder
 
+from lapa.cli import enter
 from lapa.metrics import read_metrics
 from lapa.ranks import gathered, mean_over_ranks
 from lapa.stage import read_manifest
@@ -97,3 +98,12 @@ def test_the_command_starts_its_ranks_and_one_of_them_speaks(tmp_path):
 def test_one_process_is_its_own_mean():
     value = torch.tensor([1.0, 2.0])
     assert mean_over_ranks(value) is value and gathered(value) is value
+
+
+def test_a_recipes_training_is_started_again_as_itself(monkeypatch):
+    """Lightning runs a process's own words once more for each rank: within a recipe they must be the door's."""
+    words: list[list[str]] = []
+    monkeypatch.setattr("lapa.recipe.main", lambda cfg: words.append(sys.argv[1:]))
+    monkeypatch.setattr(sys, "argv", ["lapa", "something", "else"])
+    enter("run", ["recipe=demo", "seed=3"])
+    assert words == [["run", "recipe=demo", "seed=3"]] and sys.argv == ["lapa", "something", "else"]

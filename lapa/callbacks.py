@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from lapa.scale import recompute
 from lapa.throughput import Throughput
@@ -32,8 +33,13 @@ class Switches(L.Callback):
     def __init__(self, *, compile: bool, checkpoint_activations: bool):
         self.compile, self.checkpoint_activations = compile, checkpoint_activations
 
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """ValueError when the module has no moment at which its weights could be divided."""
+        if isinstance(trainer.strategy, ModelParallelStrategy):
+            _require(pl_module, is_overridden("configure_model", pl_module), "trainer=fsdp", "trainer=ddp")
+
     def on_fit_start(self, trainer: L.Trainer, module: L.LightningModule) -> None:
-        """ValueError when the module cannot do what is asked."""
+        """ValueError when the module cannot do what is asked; weights that were not divided would drift apart unseen."""
         if isinstance(trainer.strategy, ModelParallelStrategy):
             _require(module, any(hasattr(p, "full_tensor") for p in module.parameters()), "trainer=fsdp", "trainer=ddp")
         if self.compile:

@@ -1,13 +1,16 @@
 """lapa.train: a training killed at any step and run again has the losses of an unbroken one."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from omegaconf import OmegaConf
 
 from lapa import checkpoint
+from lapa.callbacks import Switches
 from lapa.metrics import read_metrics
 from lapa.shards import write_shard
 from lapa.stage import open_stage, read_manifest
@@ -104,3 +107,13 @@ def test_the_manifest_tells_the_facts(clips, tmp_path):
     run(clips, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out")
     assert manifest["fps"] == 10 and manifest["parameters"] == 1 and "val/loss" in manifest["final"]
+
+
+def test_what_a_module_cannot_do_is_refused():
+    divided = SimpleNamespace(strategy=ModelParallelStrategy())
+    plain = SimpleNamespace(strategy=None)
+    with pytest.raises(ValueError, match="trainer=ddp"):
+        Switches(compile=False, checkpoint_activations=False).setup(divided, Toy(None), "fit")
+    for switch in ({"compile": True, "checkpoint_activations": False}, {"compile": False, "checkpoint_activations": True}):
+        with pytest.raises(ValueError, match="Toy cannot do"):
+            Switches(**switch).on_fit_start(plain, Toy(None))

@@ -53,7 +53,7 @@ class Target(nn.Module):
     @torch.no_grad()
     def forward(self, seen: Seen) -> Float[Tensor, "b n c"]:
         """The quantity divided by its running root mean square over all ranks (updated while training)."""
-        change = self.change(seen)
+        change = self.change(seen).float()  # a frozen encoder under autocast answers in bf16
         if self.training:
             now = mean_over_ranks(self.measure(change))
             self.mean_square.copy_(torch.where(self.mean_square == 0, now, torch.lerp(now, self.mean_square, MOMENTUM)))

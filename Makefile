@@ -37,11 +37,12 @@ check: $(STAMP)
 	$(BIN)/python tests/house.py
 
 bench: $(STAMP)
-	for file in benchmarks/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	for name in build env collect; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 
 bench-quantizer: $(STAMP)  # LAPA_REPOSITORY=CHECKOUT measures LAPA's own side by side
 	$(BIN)/python benchmarks/bench_training.py
-	$(BIN)/python benchmarks/bench_sprites.py
+	$(BIN)/python benchmarks/bench_sprites.py steps=3000 seeds=5 cases=default
+	$(if $(LAPA_REPOSITORY),$(BIN)/python benchmarks/bench_time_to_quality.py)
 
 clean:
 	rm -rf $(VENV) runs out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

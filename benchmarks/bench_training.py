@@ -25,6 +25,7 @@ from torch import nn
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
+from lapas_own import as_video, laq
 from sprites import sprites
 
 from lapa.config import compose
@@ -103,48 +104,25 @@ def ours(size: str, batches: list[int]) -> list[Case]:
 
 def theirs(repository: Path, batches: list[int]) -> list[Case]:
     """LAPA's quantizer from a checkout, fp32 as published and in bf16 autocast."""
-    model = laq(repository)
+    model = laq(repository, image_px=IMAGE_PX, patch_px=8, dim=256, quant_dim=32, depth=4, dim_head=64, heads=4)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, betas=(0.9, 0.99))
     size, cases = sum(p.numel() for p in model.parameters()), []
     for bf16 in (False, True):
         name = f"LAPA's, {size / 1e6:.1f} M, {'bf16' if bf16 else 'fp32'}"
         for batch in batches:
-            video = as_video(batch)
+            video = as_video(batch, IMAGE_PX)
 
             def loss(video: Any = video) -> torch.Tensor:
                 return model.train()(video)[0]
 
             cases.append(case(name, f"train, batch {batch}", trainer(model, loss, optimizer, 0.5, bf16), batch))
-        video = as_video(LABEL_BATCH)
+        video = as_video(LABEL_BATCH, IMAGE_PX)
 
         def label(video: Any = video) -> Any:
             return model.eval().inference(video, return_only_codebook_ids=True)
 
         cases.append(case(name, "label", labeller(label, bf16), LABEL_BATCH))
     return cases
-
-
-def as_video(batch: int) -> torch.Tensor:
-    """Pairs as LAPA reads them: [b 3 2 h w] in [0, 1]."""
-    return torch.stack(sprites(batch, IMAGE_PX, seed=0)[:2], 2).float() / 255
-
-
-def laq(repository: Path) -> nn.Module:
-    """Its model class as it stands; what its package needs besides (trainer, loggers, a GPU) is left out."""
-    package = types.ModuleType("laq_model")
-    package.__path__ = [str(repository / "laq" / "laq_model")]  # without its __init__, which imports the trainer
-    unchecked = types.ModuleType("beartype")
-    unchecked.beartype = lambda function: function  # type: ignore[attr-defined]
-    sys.modules |= {"laq_model": package}
-    sys.modules.setdefault("beartype", unchecked)
-    from laq_model import latent_action_quantization as file
-
-    nsvq = file.NSVQ
-    file.NSVQ = lambda **settings: nsvq(**settings | {"device": "cpu"})  # its constructor asks for CUDA
-    return file.LatentActionQuantization(
-        dim=256, quant_dim=32, codebook_size=8, image_size=IMAGE_PX, patch_size=8, spatial_depth=4, temporal_depth=4,
-        dim_head=64, heads=4, code_seq_len=4,
-    )  # fmt: skip
 
 
 def peaks() -> list[Case]:

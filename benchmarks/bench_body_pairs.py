@@ -3,8 +3,8 @@
     python benchmarks/bench_body_pairs.py clips=FOLDER quantizer=FOLDER videos=FOLDER
 
 `videos` has a manifest.jsonl that names the "pair" of each video. A video is the shares of its codes, slot by slot, less the
-mean over all videos; likeness is the cosine. The p-value is that of 10,000 shuffled pairings. Two bodies before one camera share
-the scene as well: the first frames' likeness stands beside.
+mean over all videos of its body (first or second of the pair); likeness is the cosine. The p-value is that of 10,000 shuffled
+pairings. Two bodies before one camera share the scene as well: the first frames' likeness stands beside.
 """
 
 import json
@@ -56,7 +56,7 @@ def described(index: ShardIndex, start: str, quantizer: torch.nn.Module, gap: in
 
 def likeness(rows: Tensor) -> tuple[float, float, float]:
     """Of rows [pairs, 2, d]: mean cosine of true pairs, of shuffled ones, and the share of shuffles that do as well."""
-    centred = F.normalize(rows - rows.mean((0, 1)), dim=-1)
+    centred = F.normalize(rows - rows.mean(0), dim=-1)
     cosines = centred[:, 0] @ centred[:, 1].T
     count, rng = len(rows), torch.Generator().manual_seed(0)
     shuffled = torch.stack(

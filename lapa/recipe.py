@@ -24,9 +24,10 @@ def main(cfg: DictConfig) -> None:
     """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`; ends with a table."""
     console = Console()
     base = Path(cfg.out)
-    steps = cfg.recipe.steps
+    # Reports last: what a recipe adds to another's steps comes behind them.
+    steps = sorted(cfg.recipe.steps.items(), key=lambda item: item[1].door == "report")
     done = []
-    for number, (name, step) in enumerate(steps.items(), start=1):
+    for number, (name, step) in enumerate(steps, start=1):
         console.rule(f"{number}/{len(steps)}  {name}  (lapa {step.door})")
         done.append(run_step(str(name), step, base, cfg))
     console.print(summary(done))

@@ -26,6 +26,14 @@ def read_codes(folder: Path) -> Codes:
     return {key: codes for path in paths for key, codes in load_file(path).items()}
 
 
+def shuffle_codes(codes: Codes, seed: int) -> Codes:
+    """The same rows, each at another moment of any clip: what the control arm learns. As many rows a clip as before."""
+    rows = np.concatenate(list(codes.values()))
+    mixed = rows[np.random.default_rng(seed).permutation(len(rows))]
+    ends = np.cumsum([len(own) for own in codes.values()])
+    return dict(zip(codes, np.split(mixed, ends[:-1]), strict=True))
+
+
 def take_steps(
     sample: dict[str, Any], rng: np.random.Generator, *, codes: Codes, camera: str, steps_per_clip: int
 ) -> list[LatentStep]:
@@ -44,14 +52,19 @@ def take_steps(
 
 
 class LatentData(StreamData):
-    """Pictures, words and codes; `camera` is the name the policy will know the clips' only camera by."""
+    """Pictures, words and codes; `camera` is the name the policy will know the clips' only camera by.
+
+    `shuffled`: codes that belong to other moments, for the arm that shows what codes' meaning is worth.
+    """
 
     def __init__(
-        self, *, folder: str | Path, codes: str | Path, camera: str, steps_per_clip: int, **stream: Any
+        self, *, folder: str | Path, codes: str | Path, camera: str, steps_per_clip: int, shuffled: bool, **stream: Any
     ) -> None:  # fmt: skip
         self.labels = read_manifest(Path(codes))
         _check_labels(Path(codes), self.labels, Path(folder))
-        take = partial(take_steps, codes=read_codes(Path(codes)), camera=camera, steps_per_clip=steps_per_clip)
+        rows = read_codes(Path(codes))
+        rows = shuffle_codes(rows, stream["seed"]) if shuffled else rows
+        take = partial(take_steps, codes=rows, camera=camera, steps_per_clip=steps_per_clip)
         super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
         self.camera = camera
 

@@ -8,7 +8,7 @@ from hydra.errors import InstantiationException
 
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stream import read_clip
-from policy.data import take_demos, take_steps
+from policy.data import shuffle_codes, take_demos, take_steps
 from tests import policy_toys as toys
 
 
@@ -28,6 +28,15 @@ def test_codes_stand_beside_their_frames(clips, tmp_path):
         moment = int((step.codes[0] - 3) % 8)
         assert torch.equal(step.images["front"], sample["frames"][moment])
         assert step.codes.tolist() == [(3 + j + moment) % 8 for j in range(4)]
+
+
+def test_shuffled_codes_are_the_same_rows_at_other_moments():
+    codes = {f"c{i}": np.arange(10 * i, 10 * i + 5 + i)[:, None].repeat(4, 1) for i in range(8)}
+    mixed = shuffle_codes(codes, seed=1)
+    assert {key: rows.shape for key, rows in mixed.items()} == {key: rows.shape for key, rows in codes.items()}
+    rows, others = (np.concatenate(list(each.values())) for each in (codes, mixed))
+    assert np.array_equal(np.sort(rows, 0), np.sort(others, 0)) and (rows == others).all(1).mean() < 0.2
+    assert all(np.array_equal(mixed[key], again) for key, again in shuffle_codes(codes, seed=1).items())
 
 
 def test_facts_come_from_the_labels(clips, tmp_path):

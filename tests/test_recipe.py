@@ -38,6 +38,15 @@ def test_unchanged_steps_are_skipped_and_changes_run_on(tmp_path, monkeypatch, c
     assert run(2) == 1  # killed before the second ended: the first is kept
 
 
+def test_reports_come_last_whatever_was_added_behind_them(tmp_path, monkeypatch):
+    doors = []
+    monkeypatch.setattr(cli, "enter", lambda door, overrides, config_dir: doors.append(door))
+    steps = {name: {"door": name, "with": []} for name in ("build", "report", "label")}
+    cfg = {"out": str(tmp_path), "num_workers": 0, "seed": 0, "config_dir": None, "recipe": {"steps": steps}}
+    recipe.main(OmegaConf.create(cfg))
+    assert doors == ["build", "label", "report"]
+
+
 @pytest.mark.parametrize("name", choices("recipe"))
 def test_every_step_composes(name):
     cfg = compose("run", [f"recipe={name}", "videos=/videos"])

@@ -54,11 +54,7 @@ def missing_cards(stages: Sequence[Stage]) -> list[tuple[str, str]]:
     """(stage, why) of what should have a card here and has none: quantizers that nothing labelled with, old labels."""
     judged = {source for stage in stages if stage.quality is not None for source in stage.sources}
     trained = [stage.name for stage in stages if stage.fact.get("record") == TRAINED]
-    unlabelled = [
-        (name, "no card yet; lapa label makes one, from clips and this quantizer")
-        for name in trained
-        if name not in judged
-    ]
+    unlabelled = [(name, NO_CARD) for name in trained if name not in judged]
     old = [(stage.name, f"quality.json lacks {', '.join(_lacking(stage))}, it is another version's; label again for a card")
            for stage in stages if _lacking(stage)]  # fmt: skip
     return unlabelled + old

@@ -9,11 +9,12 @@ import torch
 from safetensors.numpy import load_file
 
 from lapa.records import Demo, LatentStep, checked
+from lapa.relative import state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
 from lapa.stream import StreamData, split_indices
 from lapa.video import decode_mp4
-from policy.normalise import cut_chunk, fit_statistics, state_sources
+from policy.normalise import cut_chunk, fit_statistics
 
 Codes = dict[str, np.ndarray]  # clip key → codes [t, k]; row i says what happens from frame i to frame i + gap
 

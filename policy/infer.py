@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -44,10 +45,7 @@ class Policy:
 def load(path: str | Path, device: str) -> Policy:
     """The policy in `path` (a folder of `lapa train experiment=action_policy`) on `device` ("cpu", "cuda")."""
     folder = Path(path)
-    settings = checkpoint.load_settings(folder)
-    if settings.get("kind") != "action":
-        raise ValueError(f"{folder} holds a model of kind {settings.get('kind')!r}, not an action policy")
-    model = ActionModel(**settings["model"])
+    model = ActionModel(**_settings(folder, kind="action", words="an action policy"))
     checkpoint.load_weights(folder, model)
     return Policy(model=model, device=torch.device(device), hash=file_hash(folder / checkpoint.WEIGHTS)[:16])
 
@@ -68,9 +66,14 @@ class Thinker:
 def load_latent(path: str | Path, device: str) -> Thinker:
     """The latent policy in `path` (a folder of `lapa train experiment=latent_policy`) on `device` ("cpu", "cuda")."""
     folder = Path(path)
-    settings = checkpoint.load_settings(folder)
-    if settings.get("kind") != "latent":
-        raise ValueError(f"{folder} holds a model of kind {settings.get('kind')!r}, not a latent policy")
-    model = LatentModel(**settings["model"])
+    model = LatentModel(**_settings(folder, kind="latent", words="a latent policy"))
     checkpoint.load_weights(folder, model)
     return Thinker(model=model, device=torch.device(device))
+
+
+def _settings(folder: Path, *, kind: str, words: str) -> dict[str, Any]:
+    """A model's constructor arguments; ValueError when the folder holds one of another kind."""
+    settings = checkpoint.load_settings(folder)
+    if settings.get("kind") != kind:
+        raise ValueError(f"{folder} holds a model of kind {settings.get('kind')!r}, not {words}")
+    return settings["model"]

@@ -8,16 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-STILL = 1e-5  # a standard deviation below this is a quantity that never changes: it is not scaled
-
-
-def state_sources(state_names: Sequence[str], action_names: Sequence[str], absolute: Sequence[str]) -> list[int]:
-    """For each action, the state it is relative to, or −1: the state of the same name unless listed in `absolute`."""
-    for name in absolute:
-        if name not in action_names:
-            raise ValueError(f"no action {name!r} to keep absolute; this robot has {list(action_names)}")
-    places = {name: i for i, name in enumerate(state_names) if name not in absolute}
-    return [places.get(name, -1) for name in action_names]
+from lapa.relative import STILL, state_sources
 
 
 def cut_chunk(actions: np.ndarray, start: int, steps: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,12 +11,11 @@ from einops import rearrange
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from lapa.relative import STILL, state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import StreamData, split_indices
 from lapa.video import gap_frames
-
-STILL = 1e-5  # a standard deviation below this is a quantity that never changes: it is not scaled
 
 
 class ActionPair(NamedTuple):
@@ -26,15 +25,6 @@ class ActionPair(NamedTuple):
     before: UInt8[Tensor, "*b 3 h w"]
     after: UInt8[Tensor, "*b 3 h w"]
     actions: Float32[Tensor, "*b n d"]
-
-
-def state_sources(state_names: Sequence[str], action_names: Sequence[str], absolute: Sequence[str]) -> list[int]:
-    """For each action the state it is relative to, that of the same name; −1 for those in `absolute` and those without.
-
-    As the policy takes them, so that a pseudo-action can stand where a demonstrated one would.
-    """
-    places = {name: i for i, name in enumerate(state_names) if name not in absolute}
-    return [places.get(name, -1) for name in action_names]
 
 
 def relative_actions(

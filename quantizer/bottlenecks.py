@@ -1,6 +1,6 @@
 """Continuous latents [b k d] in, vectors for the decoder, codes and a loss out: one face for eight ways to quantise."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from einops import rearrange
@@ -41,7 +41,21 @@ class Bottleneck(nn.Module):
         raise NotImplementedError
 
 
-class Vq(Bottleneck):
+class Library(Bottleneck):
+    """What most of vector-quantize-pytorch's classes answer alike; `inner` is one of them."""
+
+    inner: Any  # the library's classes have no common type
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        vectors, codes, loss = self.inner(latents)
+        return Quantised(vectors, codes.long(), loss.sum())
+
+    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """What the library keeps for some codes: rows, mapped rows, grid points, signs."""
+        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
+
+
+class Vq(Library):
     """Nearest row of a learnt codebook (moving averages, rotation trick); rows hardly used are put on live latents.
 
     Build it in Lightning's `configure_model`: only there it is known whether there are ranks to share the codebook with.
@@ -57,10 +71,6 @@ class Vq(Bottleneck):
             threshold_ema_dead_code=least_uses, kmeans_init=kmeans_iters > 0, kmeans_iters=kmeans_iters,
             sync_codebook=num_ranks() > 1,
         )  # fmt: skip
-
-    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        vectors, codes, loss = self.inner(latents)
-        return Quantised(vectors, codes.long(), loss.sum())
 
     def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
         """The codebook rows of some codes."""
@@ -136,7 +146,7 @@ class Nsvq(Bottleneck):
             self.uses[dead] = 2.0 * self.least_uses
 
 
-class SimVq(Bottleneck):
+class SimVq(Library):
     """A frozen random codebook seen through a learnt linear map (arXiv 2411.02038): all rows move together, none dies."""
 
     def __init__(self, *, num_codes: int, dim: int, commitment: float) -> None:
@@ -144,16 +154,8 @@ class SimVq(Bottleneck):
         self.num_codes, self.dim = num_codes, dim
         self.inner = SimVQ(dim=dim, codebook_size=num_codes, rotation_trick=True, commitment_weight=commitment)
 
-    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        vectors, codes, loss = self.inner(latents)
-        return Quantised(vectors, codes.long(), loss)
 
-    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
-        """The mapped rows of some codes."""
-        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
-
-
-class Fsq(Bottleneck):
+class Fsq(Library):
     """Rounds each of len(levels) channels to levels[i] values (arXiv 2309.15505): no codebook to learn or to lose."""
 
     def __init__(self, *, levels: list[int]) -> None:
@@ -165,12 +167,8 @@ class Fsq(Bottleneck):
         vectors, codes = self.inner(latents)
         return Quantised(vectors, codes.long(), latents.new_zeros(()))
 
-    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
-        """The grid points of some codes."""
-        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
 
-
-class Lfq(Bottleneck):
+class Lfq(Library):
     """The signs of `bits` channels (arXiv 2310.05737); an entropy term asks for sure single codes and even use of all."""
 
     def __init__(self, *, bits: int, entropy: float, diversity: float, commitment: float) -> None:
@@ -180,14 +178,6 @@ class Lfq(Bottleneck):
             dim=bits, codebook_size=2**bits, entropy_loss_weight=entropy, diversity_gamma=diversity,
             commitment_loss_weight=commitment,
         )  # fmt: skip
-
-    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        vectors, codes, loss = self.inner(latents)
-        return Quantised(vectors, codes.long(), loss)
-
-    def lookup(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
-        """The signs of some codes."""
-        return self.inner.indices_to_codes(_in_range(codes, self.num_codes))
 
 
 class Gaussian(Bottleneck):

@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from quantizer.blocks import to_unit
-from quantizer.model import Quantizer, perplexity
+from quantizer.model import Quantizer, perplexity_of
 from quantizer.probe import LEAST_EPISODES, Scored, interval, linear_guess, mlp_guess, one_hot, resampled, split_of
-from quantizer.sample import FLOW, Pairs
+from quantizer.sample import FLOW, Pairs, in_batches
 
 THUMB_PX = 8  # features of a frame: its pixels, shrunk to this
 DIFFERENCE_PX = 16  # … and of a pair, the difference of its frames shrunk to this
@@ -40,22 +40,19 @@ def read(quantizer: Quantizer, pairs: Pairs, batch: int) -> Reading:
 @torch.inference_mode()
 def mean_motion(quantizer: Quantizer, pairs: Pairs, batch: int) -> Float[Tensor, "b 2"]:
     """What stands in for a truth that nobody knows."""
-    parts = zip(pairs.before.split(batch), pairs.after.split(batch), strict=True)
-    return torch.cat([quantizer.mean_motion(*part) for part in parts])
+    return in_batches(quantizer.mean_motion, batch, pairs.before, pairs.after)
 
 
 def code_use(codes: Int64[Tensor, "b k"], uses: Int64[Tensor, "num_codes"]) -> dict[str, Any]:
     """`uses` counts each code over all labels; slot by slot, and the distinct steps, of the probed pairs only."""
-    share, num_codes = uses / uses.sum(), len(uses)
-    slots = [torch.bincount(column, minlength=num_codes) for column in codes.T]
+    slots = [torch.bincount(column, minlength=len(uses)) for column in codes.T]
     return {
-        "perplexity": float(torch.exp(-(share * share.clamp_min(1e-12).log()).sum())),
+        "perplexity": perplexity_of(uses),
         "codes_used": int((uses > 0).sum()),
-        "num_codes": num_codes,
+        "num_codes": len(uses),
         "unused": (uses == 0).nonzero().flatten().tolist(),
         "slots": [
-            {"perplexity": perplexity(column[:, None], num_codes), "unused": (count == 0).nonzero().flatten().tolist()}
-            for column, count in zip(codes.T, slots, strict=True)
+            {"perplexity": perplexity_of(count), "unused": (count == 0).nonzero().flatten().tolist()} for count in slots
         ],
         "distinct_steps": len(codes.unique(dim=0)),
         "pairs": len(codes),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from quantizer.model import Quantizer
 from quantizer.probe import r_squared
-from quantizer.sample import Pairs
+from quantizer.sample import Pairs, in_batches
 
 Latents = Float[Tensor, "c d"]
 LEAST_CHAINS = 8
@@ -22,7 +22,7 @@ def chains(quantizer: Quantizer, pairs: Pairs, latents: Float[Tensor, "b d"], ba
         return None
     first, second, third = pairs.before[pairs.chain], pairs.after[pairs.chain], pairs.later
     b_to_c, a_to_c, c_to_b = (
-        torch.cat([quantizer.encode(*parts).flatten(1) for parts in zip(x.split(batch), y.split(batch), strict=True)])
+        in_batches(quantizer.encode, batch, x, y).flatten(1)
         for x, y in ((second, third), (first, third), (third, second))
     )
     return consistency(latents[pairs.chain], b_to_c, a_to_c, c_to_b)

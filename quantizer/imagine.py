@@ -20,7 +20,7 @@ from lapa.stream import read_clip, split_indices
 from lapa.video import encode_mp4, gap_frames
 from quantizer.labellers import Codes, load
 from quantizer.model import Quantizer
-from quantizer.pictures import ROWS, save_grid, varied
+from quantizer.pictures import ROWS, draw_swaps, save_grid, varied
 from quantizer.world import Rollout, held_still, imagine, psnr_by_step, random_codes, true_codes, unroll
 
 BASELINES = ("copy", "random")  # measured, not drawn
@@ -82,18 +82,10 @@ def rollouts(quantizer: Quantizer, scenes: Scenes, thinker: Any | None, seed: in
 
 @torch.inference_mode()
 def draw_codes_on(quantizer: Quantizer, givers: Scenes, takers: Scenes, path: Path) -> None:
-    """First row: what the codes led to where they come from. Then a frame of the takers a row, and what the same codes
-    change there (grey: nothing): a column should show one motion, whatever the scene and the body.
-    """
+    """`draw_swaps` with codes of the givers' most varied moments on frames of the takers, whatever their scene and body."""
     before, after = (_moments(givers.frames[:, part]) for part in (slice(None, -1), slice(1, None)))
     given = varied(quantizer.mean_motion(before, after))
-    codes = _moments(givers.codes)[given]
-    rows = [torch.cat((torch.full_like(after[:1], 255), after[given])).float()]
-    for frame in takers.frames[:ROWS, 0]:
-        same = repeat(frame, "c h w -> n c h w", n=len(codes))
-        change = quantizer.decode(same, codes) - same
-        rows.append(torch.cat((frame[None].float(), (128 + 2 * change).clamp(0, 255))))
-    save_grid(torch.stack(rows), path)
+    draw_swaps(quantizer, takers.frames[:ROWS, 0], after[given], _moments(givers.codes)[given], path)
 
 
 def _moments(values: Tensor) -> Tensor:

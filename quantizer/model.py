@@ -159,5 +159,10 @@ def _error(truth: Float[Tensor, "b n c"], prediction: Float[Tensor, "b n c"]) ->
 
 def perplexity(codes: Int64[Tensor, "b k"], num_codes: int) -> float:
     """How many codes are in use, counted evenly: exp of the entropy of all codes' shares, from 1 to `num_codes`."""
-    share = torch.bincount(codes.flatten(), minlength=num_codes) / codes.numel()
+    return perplexity_of(torch.bincount(codes.flatten(), minlength=num_codes))
+
+
+def perplexity_of(uses: Int64[Tensor, "num_codes"]) -> float:
+    """As `perplexity`, from how often each code is used."""
+    share = uses / uses.sum()
     return float(torch.exp(-(share * share.clamp_min(1e-12).log()).sum()))

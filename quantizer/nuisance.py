@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from quantizer.blocks import to_unit
 from quantizer.camera import Steady
 from quantizer.probe import linear_probe
-from quantizer.sample import Pairs
+from quantizer.sample import Pairs, in_batches
 
 MOTION = "motion"
 THUMB_PX, COMPONENTS = 8, 8  # first-frame appearance: principal components of the frame shrunk to this
@@ -54,12 +54,13 @@ def appearance(images: Tensor) -> Float[Tensor, "b p"]:
 def camera_shift(before: Tensor, after: Tensor) -> Float[Tensor, "b 2"]:
     """Shift (down, right; shares of the side) of the whole picture; zero where no shift fits most pixels better."""
     steady = Steady(most=CAMERA_MOST, gain=CAMERA_GAIN)
-    parts = []
-    for first, second in zip(before.split(BATCH), after.split(BATCH), strict=True):
-        first, second = to_unit(first), to_unit(second)
+
+    def shift(before: Tensor, after: Tensor) -> Tensor:
+        first, second = to_unit(before), to_unit(after)
         moved = (steady(first, second) != first).flatten(1).any(1)
-        parts.append(torch.where(moved[:, None], steady.shift(first, second), 0.0))
-    return torch.cat(parts)
+        return torch.where(moved[:, None], steady.shift(first, second), 0.0)
+
+    return in_batches(shift, BATCH, before, after)
 
 
 def encoded(

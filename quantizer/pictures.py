@@ -32,13 +32,13 @@ def draw_strips(quantizer: Quantizer, before: Images, after: Images, codes: Int6
     save_grid(torch.stack((first, second, guess, *differences), 1), path)
 
 
-def draw_swaps(quantizer: Quantizer, before: Images, after: Images, codes: Int64[Tensor, "b k"], path: Path) -> None:
-    """First row: where codes come from (their second frames). Then each frame as those codes would move it, drawn as the
+def draw_swaps(quantizer: Quantizer, frames: Images, after: Images, codes: Int64[Tensor, "n k"], path: Path) -> None:
+    """First row: where codes come from (their n second frames). Then each frame as those codes would move it, drawn as the
     change (grey: none), so that a column should show one motion on all rows."""
     rows = [torch.cat((torch.full_like(after[:1], 255), after)).float()]
-    for frame in before:
-        frames = frame.expand(len(codes), -1, -1, -1)
-        rows.append(torch.cat((frame[None].float(), _contrast(quantizer.decode(frames, codes), frames.float()))))
+    for frame in frames:
+        same = frame.expand(len(codes), -1, -1, -1)
+        rows.append(torch.cat((frame[None].float(), _contrast(quantizer.decode(same, codes), same.float()))))
     save_grid(torch.stack(rows), path)
 
 

@@ -49,7 +49,11 @@ def fold_of(groups: Int64[Tensor, "b"]) -> Int64[Tensor, "b"]:
 
 def split_of(groups: Int64[Tensor, "b"]) -> Split:
     """Half of the episodes to fit, a quarter to pick, a quarter to score on. ValueError below 4 episodes."""
-    folds = fold_of(groups)
+    return split_by(fold_of(groups))
+
+
+def split_by(folds: Int64[Tensor, "b"]) -> Split:
+    """What `fold_of` numbers, and rows of no fold (−1), which take no part."""
     return Split(folds > 1, folds == 1, folds == 0)
 
 

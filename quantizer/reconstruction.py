@@ -8,7 +8,7 @@ from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from quantizer.model import Quantizer
-from quantizer.sample import Pairs
+from quantizer.sample import Pairs, in_batches
 
 DRAWN = 256  # pairs
 
@@ -27,14 +27,14 @@ def redraw(quantizer: Quantizer, pairs: Pairs, codes: Int64[Tensor, "b k"], batc
     own, other = _decoded(quantizer, before, given, batch), _decoded(quantizer, before, others, batch)
     free = _code_free(quantizer, before, batch) if quantizer.code_dropout else None
     read_back = {
-        "own_scene": _same(_codes(quantizer, before, own, batch), given),
-        "other_scene": _same(_codes(quantizer, before, other, batch), others),
+        "own_scene": _same(in_batches(quantizer.codes, batch, before, own), given),
+        "other_scene": _same(in_batches(quantizer.codes, batch, before, other), others),
         "chance": _chance(codes),
     }
     if len(pairs.bodies) > 1:
         partners = given[other_bodies(pairs.body[some])]
         foreign = _decoded(quantizer, before, partners, batch)
-        read_back["other_body"] = _same(_codes(quantizer, before, foreign, batch), partners)
+        read_back["other_body"] = _same(in_batches(quantizer.codes, batch, before, foreign), partners)
     gain = {
         "copy": _gain(own, before, after),
         "no_codes": None if free is None else _gain(own, free, after),
@@ -60,22 +60,13 @@ def _chance(codes: Int64[Tensor, "b k"]) -> float:
 
 
 def _decoded(quantizer: Quantizer, before: Tensor, codes: Tensor, batch: int) -> UInt8[Tensor, "b 3 h w"]:
-    parts = zip(before.split(batch), codes.split(batch), strict=True)
-    return torch.cat([quantizer.decode(*part).round().to(torch.uint8) for part in parts])
+    return in_batches(quantizer.decode, batch, before, codes).round().to(torch.uint8)
 
 
 def _code_free(quantizer: Quantizer, before: Tensor, batch: int) -> UInt8[Tensor, "b 3 h w"]:
     """The picture of the decoder whose codes are hidden, as in training with `code_dropout`."""
-    vector = quantizer.decoder.no_code
-    parts = [
-        (part, repeat(vector, "d -> b k d", b=len(part), k=quantizer.codes_per_step)) for part in before.split(batch)
-    ]
-    return torch.cat([quantizer.decode_vectors(*part).round().to(torch.uint8) for part in parts])
-
-
-def _codes(quantizer: Quantizer, before: Tensor, after: Tensor, batch: int) -> Int64[Tensor, "b k"]:
-    parts = zip(before.split(batch), after.split(batch), strict=True)
-    return torch.cat([quantizer.codes(*part) for part in parts])
+    vectors = repeat(quantizer.decoder.no_code, "d -> b k d", b=len(before), k=quantizer.codes_per_step)
+    return in_batches(quantizer.decode_vectors, batch, before, vectors).round().to(torch.uint8)
 
 
 def _gain(ours: Tensor, theirs: Tensor, truth: Tensor) -> float:

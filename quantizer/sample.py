@@ -1,6 +1,7 @@
 """Clip shards in, evenly spread frame pairs with what truly happened between them out: what a report card is measured on."""
 
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,11 @@ def gather(folder: Path, *, gap: int, max_clips: int, pairs_per_clip: int) -> Pa
     some = torch.linspace(0, len(numbers) - 1, min(CHAINS, len(numbers))).round().long()
     truth = TRUTHS.get(name, FLOW)
     return Pairs(before, after, start, change, clip, body, numbers[some], later[some], bodies, truth)
+
+
+def in_batches(function: Callable[..., Tensor], batch: int, *columns: Tensor) -> Tensor:
+    """`function` of all rows, `batch` of them at a time."""
+    return torch.cat([function(*parts) for parts in zip(*(column.split(batch) for column in columns), strict=True)])
 
 
 def episode_number(key: str) -> int:

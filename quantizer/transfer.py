@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from quantizer.probe import Split, fold_of, linear_guess
+from quantizer.probe import Split, fold_of, linear_guess, split_by
 from quantizer.sample import Pairs
 
 LEAST_VIDEOS = 12  # of a body: three to score on, which is little
@@ -36,4 +36,4 @@ def _split(pairs: Pairs, number: int) -> Split | None:
         return None
     folds = torch.full_like(pairs.body, -1)
     folds[rows] = fold_of(pairs.clip[rows])
-    return Split(folds > 1, folds == 1, folds == 0)
+    return split_by(folds)

@@ -12,12 +12,13 @@ from lapa import checkpoint, train
 from lapa.config import compose
 from lapa.files import file_hash
 from lapa.metrics import read_metrics
+from lapa.relative import state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import read_clip
 from policy.normalise import Normaliser
 from quantizer import label
-from quantizer.actions import relative_actions, state_sources, take_actions
+from quantizer.actions import relative_actions, take_actions
 from quantizer.labellers import load, open_labeller
 
 SMALL = [

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from policy.normalise import Normaliser, cut_chunk, fit_statistics, state_sources
+from lapa.relative import state_sources
+from policy.normalise import Normaliser, cut_chunk, fit_statistics
 
 STATES, ACTIONS = ["joint1", "joint2", "gripper"], ["gripper", "joint2", "joint1"]
 

@@ -81,9 +81,8 @@ def test_perplexity_counts_codes_in_even_use():
     assert perplexity(torch.zeros(5, 4, dtype=torch.int64), 8) == pytest.approx(1.0)
 
 
-# vq gave 0.940 after 150 steps and 0.946 after 300, below the 0.95 first asked of it: its bound was lowered for that.
-@pytest.mark.parametrize(("bottleneck", "least"), [("rvq", 0.95), ("vq", 0.9), ("fsq", 0.95)])
-def test_codes_of_moving_sprites_tell_the_direction(bottleneck, least):
+@pytest.mark.parametrize("bottleneck", ["rvq", "vq", "fsq"])
+def test_codes_of_moving_sprites_tell_the_direction(bottleneck):
     """The yardstick that LAPA's own quantizer passes at 83 % after 3000 steps; code use stands beside it."""
     model = build(bottleneck=bottleneck)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
@@ -98,5 +97,5 @@ def test_codes_of_moving_sprites_tell_the_direction(bottleneck, least):
     before, after, direction = sprites(1000, 24, seed=10**6)
     with torch.no_grad():
         codes = model.eval().codes(before, after)
-    assert direction_accuracy(codes, direction, model.num_codes) >= least
+    assert direction_accuracy(codes, direction, model.num_codes) >= 0.95
     assert perplexity(codes, model.num_codes) > 4

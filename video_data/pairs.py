@@ -42,7 +42,8 @@ def label_plan(folder: Path, percent: float, name: str) -> LabelPlan:
     if percent == 0:
         return LabelPlan(0, name, 0)
     index = ShardIndex(shard_paths(folder))
-    found = next((index[i][name].shape[1] for i in range(len(index)) if name in index[i]), None)
+    samples = (index[i] for i in range(len(index)))
+    found = next((sample[name].shape[1] for sample in samples if name in sample), None)
     if found is None:
         raise ValueError(
             f"label_percent={percent:g}, but no clip in {folder} has {name}; set labels_of or label_percent=0"

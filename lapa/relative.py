@@ -1,0 +1,14 @@
+"""Names of a robot's states and actions in; which state each action is relative to out."""
+
+from collections.abc import Sequence
+
+STILL = 1e-5  # a standard deviation below this is a quantity that never changes: it is not scaled
+
+
+def state_sources(state_names: Sequence[str], action_names: Sequence[str], absolute: Sequence[str]) -> list[int]:
+    """For each action, the state it is relative to, or −1: the state of the same name unless listed in `absolute`."""
+    for name in absolute:
+        if name not in action_names:
+            raise ValueError(f"no action {name!r} to keep absolute; this robot has {list(action_names)}")
+    places = {name: i for i, name in enumerate(state_names) if name not in absolute}
+    return [places.get(name, -1) for name in action_names]

@@ -45,7 +45,7 @@ class InverseDynamics(nn.Module):
         self.action_names, self.absolute, self.embodiment = tuple(action_names), tuple(absolute), embodiment
         self.encoder = Encoder(
             patch_px=patch_px, grid=motion.grid, dim=dim, depth=depth, num_heads=num_heads, codes_per_step=num_queries,
-            dim_code=dim_query,
+            dim_code=dim_query, votes=motion.votes_side**2,
         )  # fmt: skip
         self.to_actions = nn.Sequential(
             nn.GELU(), nn.Linear(num_queries * dim_query, action_steps * len(self.action_names))

@@ -51,7 +51,7 @@ class Quantizer(nn.Module):
         self.readers = {name: target.read for name, target in used.items()}
         self.weights = {name: target.weight for name, target in used.items()} | {"reversal": reversal}
         shared = dict(patch_px=patch_px, grid=motion.grid, dim=dim, num_heads=num_heads, codes_per_step=codes_per_step)
-        self.encoder = Encoder(**shared, depth=depth_encoder, dim_code=bottleneck.dim)
+        self.encoder = Encoder(**shared, depth=depth_encoder, dim_code=bottleneck.dim, votes=motion.votes_side**2)
         readouts = {name: target.outputs for name, target in used.items() if target.from_codes}
         outputs = {name: target.outputs for name, target in used.items() if not target.from_codes}
         self.decoder = Decoder(

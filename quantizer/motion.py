@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from quantizer.votes import ballot
+
 CPU_PAIRS = 32  # matched at once on a CPU: what is in between stays in its cache
 
 
@@ -17,6 +19,7 @@ class Motion(NamedTuple):
     flow: Float[Tensor, "b n 2"]  # of each patch
     trust: Float[Tensor, "b n"]  # share of the patch, 0 to 1, whose motion is known
     drift: Float[Tensor, "b 2"]  # of all that moves, taken together
+    votes: Float[Tensor, "b v"]  # how much of the picture went which way, see votes.py
 
 
 class BlockMatching(nn.Module):
@@ -36,16 +39,18 @@ class BlockMatching(nn.Module):
     penalty: Tensor
 
     def __init__(
-        self, *, match_px: int, grid: int, window_px: int, radius_px: int, most_changed: int, noise: float, sharp_px: float
+        self, *, match_px: int, grid: int, window_px: int, radius_px: int, most_changed: int, noise: float, sharp_px: float,
+        votes_side: int,
     ) -> None:  # fmt: skip
         super().__init__()
-        if match_px % grid or window_px % 2 == 0 or not 0 < most_changed <= match_px**2:
+        if match_px % grid or not window_px % 2 * votes_side % 2 or not 0 < most_changed <= match_px**2:
             raise ValueError(
-                f"match_px {match_px} must be a multiple of the {grid} patches a side, window_px {window_px} odd, and "
-                f"most_changed {most_changed} at most match_px²"
+                f"match_px {match_px} must be a multiple of the {grid} patches a side, window_px {window_px} and "
+                f"votes_side {votes_side} odd, most_changed {most_changed} at most match_px²"
             )
         self.match_px, self.grid, self.window_px, self.most_changed = match_px, grid, window_px, most_changed
         self.noise, self.sharp_px = noise, sharp_px
+        self.votes_side, self.radius_px = votes_side, radius_px
         line = torch.arange(match_px).float()
         places = torch.stack(torch.meshgrid(line, line, indexing="ij"), -1).flatten(0, 1)
         far = torch.cdist(places, places, p=torch.inf) > radius_px
@@ -67,7 +72,8 @@ class BlockMatching(nn.Module):
         windows = rearrange(F.unfold(ours, self.window_px), "b d m -> b m d")
         windows = windows.gather(1, chosen[..., None].expand(-1, -1, windows.shape[-1]))
         step, trust = self._match(still, chosen, windows, F.unfold(theirs, self.window_px))
-        return self._pooled(step / self.match_px, trust, chosen)
+        flow, known, drift = self._pooled(step / self.match_px, trust, chosen)
+        return Motion(flow, known, drift, ballot(step, trust, side=self.votes_side, radius_px=self.radius_px))
 
     def _shrunk(self, images: Tensor) -> Float[Tensor, "b 3 h w"]:
         """`match_px` a side, and as much border as windows reach over it."""
@@ -94,7 +100,7 @@ class BlockMatching(nn.Module):
         explained = (1 - cost / (still + variance)).clamp(0, 1)
         return place - self.places[chosen], explained * still / (still + variance) / (1 + spread / self.sharp_px**2)
 
-    def _pooled(self, step: Tensor, trust: Tensor, chosen: Tensor) -> Motion:
+    def _pooled(self, step: Tensor, trust: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Trusted averages over each patch and over the picture; one pixel more in the divisor, so that no trust is zero."""
         table = torch.zeros(len(step), self.match_px**2, 3, device=step.device)
         values = torch.cat((step * trust[..., None], trust[..., None]), -1)
@@ -104,4 +110,4 @@ class BlockMatching(nn.Module):
         )
         total = sums.sum(1)
         pixels = (self.match_px // self.grid) ** 2
-        return Motion(sums[..., :2] / (sums[..., 2:] + 1), sums[..., 2] / pixels, total[:, :2] / (total[:, 2:] + 1))
+        return sums[..., :2] / (sums[..., 2:] + 1), sums[..., 2] / pixels, total[:, :2] / (total[:, 2:] + 1)

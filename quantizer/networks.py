@@ -19,11 +19,12 @@ class Encoder(nn.Module):
     """
 
     def __init__(
-        self, *, patch_px: int, grid: int, dim: int, depth: int, num_heads: int, codes_per_step: int, dim_code: int
-    ) -> None:
+        self, *, patch_px: int, grid: int, dim: int, depth: int, num_heads: int, codes_per_step: int, dim_code: int,
+        votes: int,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.patch_px, self.grid, self.num_queries = patch_px, grid, codes_per_step
-        self.embed, self.embed_drift = nn.Linear(6 * patch_px**2 + 3, dim), nn.Linear(2, codes_per_step * dim)
+        self.patch_px, self.grid, self.num_queries, self.votes = patch_px, grid, codes_per_step, votes
+        self.embed, self.embed_motion = nn.Linear(6 * patch_px**2 + 3, dim), nn.Linear(2 + votes, codes_per_step * dim)
         self.position = learnt(grid**2, dim)
         self.queries = nn.Parameter(torch.randn(codes_per_step, dim))  # far apart, or all codes would say the same
         self.transformer = Transformer(dim=dim, depth=depth, num_heads=num_heads)
@@ -35,14 +36,16 @@ class Encoder(nn.Module):
     def describe(self, frame: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b n d"]:
         """The patch tokens of one frame, as a pair in which nothing happens."""
         count, patches = len(frame), self.grid**2
-        still = Motion(frame.new_zeros(count, patches, 2), frame.new_zeros(count, patches), frame.new_zeros(count, 2))
+        shapes = ((count, patches, 2), (count, patches), (count, 2), (count, self.votes))
+        still = Motion(*(frame.new_zeros(*shape) for shape in shapes))
         return self.transformer(self._tokens(frame, frame, still))[:, self.num_queries :]
 
     def _tokens(self, before: Tensor, after: Tensor, motion: Motion) -> Float[Tensor, "b m d"]:
         seen = patchify(torch.cat((before, after - before), 1), self.patch_px)
         patches = torch.cat((seen, motion.flow * self.grid, motion.trust[..., None]), -1)  # motion in patches, about 1
-        drift = rearrange(self.embed_drift(motion.drift * self.grid), "b (k d) -> b k d", k=self.num_queries)
-        return torch.cat((self.queries + drift, self.embed(patches) + self.position), 1)
+        whole = self.embed_motion(torch.cat((motion.drift * self.grid, motion.votes), -1))
+        asked = self.queries + rearrange(whole, "b (k d) -> b k d", k=self.num_queries)
+        return torch.cat((asked, self.embed(patches) + self.position), 1)
 
 
 class Decoder(nn.Module):

@@ -89,6 +89,22 @@ class Drift(Target):
         return seen.motion.drift[:, None]
 
 
+class Votes(Target):
+    """How much of the picture went which way, read from the codes alone: where the drift is a mean, this tells movers apart.
+
+    `side`² numbers, those of `votes.ballot`.
+    """
+
+    from_codes = True
+
+    def __init__(self, *, weight: float, side: int) -> None:
+        super().__init__(weight=weight)
+        self.outputs = side**2
+
+    def change(self, seen: Seen) -> Float[Tensor, "b n c"]:
+        return seen.motion.votes[:, None]
+
+
 class Coarse(Target):
     """The change of the picture shrunk to side × side cells: which parts of the picture change, and to what.
 

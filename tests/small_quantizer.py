@@ -22,9 +22,9 @@ SMALL = (
 
 def settings(*overrides: str, bottleneck: str = "rvq") -> dict[str, Any]:
     """`configs/model/quantizer.yaml`, made small; `overrides` are of its `settings` (`~key` takes one away)."""
-    small = SMALL.split() + ["bottleneck.dim=8"] * (bottleneck not in ("fsq", "lfq"))
     words = [
-        "~model.settings." + word[1:] if word[0] == "~" else "model.settings." + word for word in (*small, *overrides)
+        "~model.settings." + word[1:] if word[0] == "~" else "model.settings." + word
+        for word in (*SMALL.split(), *overrides)
     ]
     choice = f"bottleneck@model.settings.bottleneck={bottleneck}"
     cfg = compose("train", ["experiment=quantizer", "clips=none", "out=none", choice, *words])

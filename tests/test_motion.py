@@ -7,7 +7,7 @@ from sprites import STEPS, sprites
 from quantizer.blocks import to_unit
 from quantizer.motion import BlockMatching
 
-SETTINGS = dict(match_px=32, grid=8, window_px=3, radius_px=8, most_changed=96, noise=0.02, sharp_px=1.0)
+SETTINGS = dict(match_px=32, grid=8, window_px=3, radius_px=8, most_changed=96, noise=0.02, sharp_px=1.0, votes_side=7)
 
 
 @pytest.fixture(scope="module")

@@ -155,29 +155,58 @@ class SimVq(Library):
         self.inner = SimVQ(dim=dim, codebook_size=num_codes, rotation_trick=True, commitment_weight=commitment)
 
 
+class Standard(nn.Module):
+    """Shift and scale of each slot's channels, taken from the first batch of training and learnt on (ActNorm, arXiv
+    1807.03039). A fixed grid must lie where the latents are, which at first hardly differ from one constant a slot.
+    """
+
+    ready: Tensor
+
+    def __init__(self, num_slots: int, dim: int) -> None:
+        super().__init__()
+        self.shift, self.log_scale = (nn.Parameter(torch.zeros(num_slots, dim)) for _ in range(2))
+        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
+
+    def forward(self, latents: Float[Tensor, "b k d"]) -> Float[Tensor, "b k d"]:
+        if self.training and not self.ready:
+            self._take(gathered(latents.detach()))
+        return (latents - self.shift) * self.log_scale.exp()
+
+    @torch.no_grad()
+    def _take(self, rows: Float[Tensor, "b k d"]) -> None:
+        self.shift.copy_(rows.mean(0))
+        self.log_scale.copy_(-rows.std(0).clamp_min(1e-6).log())
+        self.ready.fill_(True)
+
+
 class Fsq(Library):
     """Rounds each of len(levels) channels to levels[i] values (arXiv 2309.15505): no codebook to learn or to lose."""
 
-    def __init__(self, *, levels: list[int]) -> None:
+    def __init__(self, *, levels: list[int], num_slots: int) -> None:
         super().__init__()
         self.inner = FSQ(levels=list(levels), preserve_symmetry=True)
         self.num_codes, self.dim = int(self.inner.codebook_size), len(levels)
+        self.standard = Standard(num_slots, self.dim)
 
     def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
-        vectors, codes = self.inner(latents)
+        vectors, codes = self.inner(self.standard(latents))
         return Quantised(vectors, codes.long(), latents.new_zeros(()))
 
 
 class Lfq(Library):
     """The signs of `bits` channels (arXiv 2310.05737); an entropy term asks for sure single codes and even use of all."""
 
-    def __init__(self, *, bits: int, entropy: float, diversity: float, commitment: float) -> None:
+    def __init__(self, *, bits: int, num_slots: int, entropy: float, diversity: float, commitment: float) -> None:
         super().__init__()
         self.num_codes, self.dim = 2**bits, bits
+        self.standard = Standard(num_slots, bits)
         self.inner = LFQ(
             dim=bits, codebook_size=2**bits, entropy_loss_weight=entropy, diversity_gamma=diversity,
             commitment_loss_weight=commitment,
         )  # fmt: skip
+
+    def quantise(self, latents: Float[Tensor, "b k d"]) -> Quantised:
+        return super().quantise(self.standard(latents))
 
 
 class Gaussian(Bottleneck):

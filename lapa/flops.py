@@ -15,8 +15,8 @@ CPU_ATTENTION = {
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: sdpa_backward_flop,
 }
 FORMULAS = flop_registry | CPU_ATTENTION
-PEAK_SIDE = {"cpu": 2048}  # of the square matrices; elsewhere 8192, large enough to fill a GPU
-PEAK_S = 0.2  # [s] of measuring, at most about one product more
+PEAK_SIDE = {"cpu": 1024}  # of the square matrices; elsewhere 8192, large enough to fill a GPU
+PEAK_S, PEAK_PRODUCTS = 0.2, 5  # measures at least so long and so many: the first ones warm up
 
 _again = 0  # how many recomputations are being done
 
@@ -56,15 +56,14 @@ def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """FLOP/s of the best of some large square matrix products, with the threads this process has."""
     side = PEAK_SIDE.get(device.type, 8192)
     wave = torch.arange(side * side, device=device).reshape(side, side).sin().to(dtype)  # no random state is touched
-    best, spent = float("inf"), 0.0
-    while spent < PEAK_S:
+    taken: list[float] = []
+    while sum(taken) < PEAK_S or len(taken) < PEAK_PRODUCTS:
         _wait(device)
         started = time.perf_counter()
         wave @ wave
         _wait(device)
-        taken = time.perf_counter() - started
-        best, spent = min(best, taken), spent + taken
-    return 2 * side**3 / best
+        taken.append(time.perf_counter() - started)
+    return 2 * side**3 / min(taken)
 
 
 def _wait(device: torch.device) -> None:

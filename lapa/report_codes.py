@@ -15,6 +15,7 @@ PROBES = {  # entries of quality.json's "probe": in words, and what kind
     "codes_and_state": ("codes and state, small MLP", CODES),
     "latents_linear": ("latents before quantisation, linear", SEEN),
     "latents_mlp": ("latents before quantisation, small MLP", SEEN),
+    "untrained": ("codes of an untrained encoder, linear", SEEN),
     "flow_field": ("flow of all patches, linear", SEEN),
     "frame_difference": ("difference of the frames, linear", SEEN),
     "dense_motion": ("flow and difference, linear", SEEN),

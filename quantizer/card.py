@@ -40,7 +40,7 @@ def read(quantizer: Quantizer, pairs: Pairs, batch: int) -> Reading:
 @torch.inference_mode()
 def mean_motion(quantizer: Quantizer, pairs: Pairs, batch: int) -> Float[Tensor, "b 2"]:
     """What stands in for a truth that nobody knows."""
-    return in_batches(quantizer.mean_motion, batch, pairs.before, pairs.after)
+    return in_batches(lambda *frames: quantizer.motions(*frames).drift, batch, pairs.before, pairs.after)
 
 
 def code_use(codes: Int64[Tensor, "b k"], uses: Int64[Tensor, "num_codes"]) -> dict[str, Any]:
@@ -70,21 +70,30 @@ def shuffled(coded: Float[Tensor, "b d"], seed: int) -> Float[Tensor, "b d"]:
     return coded[torch.randperm(len(coded), generator=torch.Generator().manual_seed(seed))]
 
 
-def probes(reading: Reading, coded: Float[Tensor, "b d"], pairs: Pairs, seed: int) -> dict[str, Any] | None:
+def probes(
+    reading: Reading,
+    coded: Float[Tensor, "b d"],
+    pairs: Pairs,
+    seed: int,
+    untrained: Float[Tensor, "b d"] | None = None,
+) -> dict[str, Any] | None:
     """R² of the true motion on held-out episodes, from codes, from what codes must beat, and from what they could reach.
 
     `probe`: R² by name, `interval`: its 95 % bootstrap over episodes. Baselines are given the better of a linear and an
     MLP probe. `carried`: R² of the codes' linear probe as a share of the linearly decodable motion, which is the best R² of
-    a linear probe of dense features of the pair (DENSE). None below LEAST_EPISODES episodes: nothing can be held out.
+    a linear probe of dense features of the pair (DENSE). `untrained`: codes of an untrained encoder, one-hot.
+    None below LEAST_EPISODES episodes: nothing can be held out.
     """
     if len(pairs.clip.unique()) < LEAST_EPISODES:
         return None
-    linear, small = _scored(reading, coded, pairs, seed)
+    linear, small = _scored(reading, coded, pairs, seed, untrained)
     better = {name: max(linear[name], small[name], key=lambda scored: scored.r2) for name in BASELINES if name in small}
     found = {"codes_linear": linear["codes"], "codes_mlp": small["codes"], "latents_linear": linear["latents"]}
     found |= {"latents_mlp": small["latents"]} | {name: linear[name] for name in DENSE} | better
     if "codes_and_state" in small:
         found["codes_and_state"] = small["codes_and_state"]
+    if untrained is not None:
+        found["untrained"] = linear["untrained"]
     draws = {name: resampled(scored, seed) for name, scored in found.items()}
     best = max(DENSE, key=lambda name: found[name].r2)
     limit = found[best].r2
@@ -99,7 +108,9 @@ def probes(reading: Reading, coded: Float[Tensor, "b d"], pairs: Pairs, seed: in
 BASELINES = ("state_only", "first_frame", "next_frame", "both_frames", "shuffled")
 
 
-def _scored(reading: Reading, coded: Tensor, pairs: Pairs, seed: int) -> tuple[dict[str, Scored], dict[str, Scored]]:
+def _scored(
+    reading: Reading, coded: Tensor, pairs: Pairs, seed: int, untrained: Tensor | None
+) -> tuple[dict[str, Scored], dict[str, Scored]]:
     """Linear and MLP probes by what they read."""
     before, after = (F.adaptive_avg_pool2d(x.float() / 255, THUMB_PX).flatten(1) for x in (pairs.before, pairs.after))
     fine = [F.adaptive_avg_pool2d(x.float() / 255, DIFFERENCE_PX).flatten(1) for x in (pairs.before, pairs.after)]
@@ -109,6 +120,7 @@ def _scored(reading: Reading, coded: Tensor, pairs: Pairs, seed: int) -> tuple[d
     if pairs.truth != FLOW:
         seen |= {"state_only": pairs.start, "codes_and_state": torch.cat((coded, pairs.start), 1)}
     dense = dict(zip(DENSE, (reading.flow, difference, torch.cat((reading.flow, difference), 1)), strict=True))
+    dense |= {} if untrained is None else {"untrained": untrained}
     split = split_of(pairs.clip)
     linear = {name: linear_guess(x, pairs.change, pairs.clip, split) for name, x in (seen | dense).items()}
     return linear, {name: mlp_guess(x, pairs.change, pairs.clip, split, seed) for name, x in seen.items()}

@@ -84,7 +84,7 @@ def rollouts(quantizer: Quantizer, scenes: Scenes, thinker: Any | None, seed: in
 def draw_codes_on(quantizer: Quantizer, givers: Scenes, takers: Scenes, path: Path) -> None:
     """`draw_swaps` with codes of the givers' most varied moments on frames of the takers, whatever their scene and body."""
     before, after = (_moments(givers.frames[:, part]) for part in (slice(None, -1), slice(1, None)))
-    given = varied(quantizer.mean_motion(before, after))
+    given = varied(quantizer.motions(before, after).drift)
     draw_swaps(quantizer, takers.frames[:ROWS, 0], after[given], _moments(givers.codes)[given], path)
 
 

@@ -12,6 +12,7 @@ from lapa import checkpoint
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.model import Quantizer
 from quantizer.quality import write_quality
+from quantizer.untrained import twin
 
 
 class Labeller(Protocol):
@@ -66,6 +67,7 @@ class Codes:
         found = write_quality(
             self.model, Path(cfg.probe or cfg.clips), out, gap=gap, uses=torch.stack(list(counted)).sum(0),
             max_clips=cfg.probe_clips, pairs_per_clip=cfg.pairs_per_clip, seed=cfg.seed,
+            untrained=twin(Path(cfg.quantizer), cfg.seed),
         )  # fmt: skip
         return {key: found[key] for key in ("perplexity", "good_enough")}, "\n".join(("", *found["verdict"]))
 

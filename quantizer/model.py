@@ -124,9 +124,9 @@ class Quantizer(nn.Module):
         patches = target.paint(patchify(first, self.patch_px), self._predict(first, vectors, hidden)[name])
         return (unpatchify(patches, self.patch_px, self.image_px) + 0.5).clamp(0, 1) * 255
 
-    def mean_motion(self, before: Images, after: Images) -> Float[Tensor, "b 2"]:
-        """Displacement (down, right) of what moves, as a share of the image's side: what a probe without labels asks for."""
-        return self._steadied(self._unit(before), self._unit(after))[1].drift
+    def motions(self, before: Images, after: Images) -> Motion:
+        """What block matching sees, without a learnt part; its `drift` is what a probe without labels asks for."""
+        return self._steadied(self._unit(before), self._unit(after))[1]
 
     def _steadied(self, first: Tensor, second: Tensor) -> tuple[Tensor, Motion]:
         first = self.steady(first, second)

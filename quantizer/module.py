@@ -84,7 +84,7 @@ class QuantizerModule(PairTraining):
         rows |= {f"val/{name}_free": error.mean() for name, error in free.errors.items()}
         self.log_dict(rows | {"val/loss": self.model.loss(outcome)}, batch_size=len(batch.before), sync_dist=True)
         clips = torch.tensor([zlib.crc32(key.encode()) for key in batch.key], device=self.device)
-        self.seen.append((outcome.codes, self.model.mean_motion(batch.before, batch.after), clips))
+        self.seen.append((outcome.codes, self.model.motions(batch.before, batch.after).drift, clips))
 
     def on_validation_epoch_end(self) -> None:
         """Code use beside the probe, on what all ranks saw: neither means anything alone."""

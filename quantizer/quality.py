@@ -17,6 +17,7 @@ from quantizer.probe import LEAST_EPISODES
 from quantizer.reconstruction import redraw
 from quantizer.sample import FLOW, Pairs, gather
 from quantizer.transfer import transfer
+from quantizer.untrained import fitted_codes
 from quantizer.verdict import judge
 
 BATCH = 64  # faster on a CPU than 256
@@ -24,17 +25,18 @@ BATCH = 64  # faster on a CPU than 256
 
 def write_quality(
     quantizer: Quantizer, folder: Path, out: Path, *, gap: int, uses: Int64[Tensor, "num_codes"], max_clips: int,
-    pairs_per_clip: int, seed: int,
+    pairs_per_clip: int, seed: int, untrained: Quantizer | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure on the clips in `folder`; write quality.json and pictures into `out`; return the former.
 
-    `uses` counts each code over all labels: perplexity is of those. "verdict" holds the card in words, line by line.
+    `uses` counts each code over all labels: perplexity is of those.
+    `untrained`: a twin to compare with. "verdict" holds the card in words, line by line.
     """
     pairs = gather(folder, gap=gap, max_clips=max_clips, pairs_per_clip=pairs_per_clip)
     reading = read(quantizer, pairs, BATCH)
     if pairs.truth == FLOW:
         pairs = pairs._replace(change=mean_motion(quantizer, pairs, BATCH))
-    found = measure(quantizer, pairs, reading, uses=uses, seed=seed)
+    found = measure(quantizer, pairs, reading, uses=uses, seed=seed, untrained=untrained)
     verdict = judge(found)
     found |= {
         "good_enough": verdict.good_enough,
@@ -48,13 +50,22 @@ def write_quality(
 
 
 def measure(
-    quantizer: Quantizer, pairs: Pairs, reading: Reading, *, uses: Int64[Tensor, "num_codes"], seed: int
+    quantizer: Quantizer,
+    pairs: Pairs,
+    reading: Reading,
+    *,
+    uses: Int64[Tensor, "num_codes"],
+    seed: int,
+    untrained: Quantizer | None,
 ) -> dict[str, Any]:
     """Every number of the card; None where the clips or the quantizer do not allow a measure."""
     coded = used_columns(reading.codes, quantizer.num_codes)
     known = quantities(pairs)
     enough = len(pairs.clip.unique()) >= LEAST_EPISODES
-    probed = probes(reading, coded, pairs, seed) or dict.fromkeys(("probe", "interval", "carried"))
+    free = None
+    if untrained is not None:
+        free = used_columns(fitted_codes(untrained, pairs, BATCH, seed), untrained.num_codes)
+    probed = probes(reading, coded, pairs, seed, free) or dict.fromkeys(("probe", "interval", "carried"))
     return (
         code_use(reading.codes, uses)
         | {"probe_of": pairs.truth, **probed, "transfer": transfer(coded, pairs)}

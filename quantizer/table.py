@@ -112,6 +112,11 @@ def _motion(found: dict[str, Any]) -> list[Row]:
         score, value = found["probe"][name], spanned(found["probe"][name], found["interval"][name])
         asked, baseline = max(floor, 0) + MARGIN, f"{shown(floor)} {blind}"
         table.append(above(group, READERS[name], score, asked, baseline, value=value, decides=name == "codes_linear"))
+    if "untrained" in found["probe"]:
+        gain, free = found["probe"]["codes_linear"] - found["probe"]["untrained"], found["probe"]["untrained"]
+        table.append(
+            above(group, "codes, linear: gained by training the encoder", gain, 0.0, f"{shown(free)} untrained")
+        )
     name, carried = "codes' share of the linearly decodable motion", found["carried"]
     if carried is None:
         return [*table, Row(group, name, "none is decodable", "", f"above {CARRIED}", False, True)]

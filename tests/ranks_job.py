@@ -60,7 +60,6 @@ class Halves(IterableDataset):
 def config(folder: Path, *words: str, bottleneck: str = "vq", trainer: str = "cpu", clips: str = "none") -> Any:
     """The real configuration of a quantizer's training, at toy size."""
     small = ["model.settings." + word for word in SMALL.split()]
-    small = small[:-1] if bottleneck == "fsq" else small
     choice = [f"trainer={trainer}", "experiment=quantizer", f"bottleneck@model.settings.bottleneck={bottleneck}"]
     return compose("train", [*choice, f"clips={clips}", f"out={folder}", *TRAINER, *DATA, *small, *words])
 

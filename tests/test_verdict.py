@@ -85,6 +85,13 @@ def test_a_card_by_optical_flow_alone_does_not_say_good_enough(passing):
     assert not verdict.good_enough and verdict.lines[-1].startswith("Not known: these clips know no true motion")
 
 
+def test_what_training_gained_over_an_untrained_twin_is_told(folder, tmp_path):
+    card = write_quality(build().eval(), folder / "clips", tmp_path, untrained=build(seed=1), **RULES)
+    assert -1 < card["probe"]["untrained"] < 1
+    gained = next(row for row in card["table"] if "training the encoder" in row["metric"])
+    assert gained["passed"] == (card["probe"]["codes_linear"] > card["probe"]["untrained"])
+
+
 def test_codes_of_brightness_are_named(passing):
     for code in passing["codes"][:2]:
         code["about"] = "brightness"

@@ -70,7 +70,9 @@ class TaskSpec(BaseModel):
     @property
     def hash(self) -> str:
         """16 hex digits over the canonical JSON: the task's identity in a library."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        # v1 has no defaults, so fields that came later count only once they are used: old tasks keep their hash
+        document = self.model_dump(mode="json", exclude_defaults=True)
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

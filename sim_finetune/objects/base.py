@@ -7,6 +7,8 @@ from typing import Annotated
 import mujoco
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from sim_finetune.placement import AnyPlacement, Region
+
 # Saturated and far apart in hue, so that a 5-pixel block can be named (RGB in [0, 1]).
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.90, 0.08, 0.08),
@@ -24,16 +26,8 @@ def _known_colour(colour: str) -> str:
     return colour
 
 
-def _ordered_region(region: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    x_min, y_min, x_max, y_max = region
-    if x_min > x_max or y_min > y_max:
-        raise ValueError(f"region {region} must be (x_min, y_min, x_max, y_max)")
-    return region
-
-
 Colour = Annotated[str, AfterValidator(_known_colour)]
 Metres = Annotated[float, Field(gt=0, le=0.3)]
-Region = Annotated[tuple[float, float, float, float], AfterValidator(_ordered_region)]
 
 
 class SceneObject(BaseModel, ABC):
@@ -41,7 +35,8 @@ class SceneObject(BaseModel, ABC):
 
     name: its role in the task ("target"), used by goals and instructions; colour: a key of COLOURS;
     region_m: (x_min, y_min, x_max, y_max) where its centre is placed [m, workspace frame];
-    yaw_range_rad: (low, high) its turn about the vertical.
+    yaw_range_rad: (low, high) its turn about the vertical;
+    place: on, inside or beside another object instead of in region_m.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -50,6 +45,7 @@ class SceneObject(BaseModel, ABC):
     colour: Colour
     region_m: Region
     yaw_range_rad: tuple[float, float]
+    place: AnyPlacement | None = None
 
     @property
     @abstractmethod

@@ -9,7 +9,8 @@ from omegaconf import DictConfig
 
 from sim_finetune.embodiment import Embodiment, check_embodiment
 from sim_finetune.env import TaskEnv
-from sim_finetune.expert import Expert, solver_for
+from sim_finetune.expert import Expert
+from sim_finetune.solvers import solver_for
 from sim_finetune.spec import TaskSpec
 
 SEEDS_A_REPLICATE, REPLICATES = 50_000, 20  # together the 1 000 000 seeds of one purpose

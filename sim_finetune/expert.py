@@ -3,26 +3,15 @@
 import numpy as np
 from jaxtyping import Float, Float32
 
-from sim_finetune.control import ToolSolver
-from sim_finetune.embodiment import Embodiment
 from sim_finetune.env import TaskEnv
-from sim_finetune.skills import SKILLS, Goal, World, smallest_turn
+from sim_finetune.perform import perform
+from sim_finetune.skills import Goal, World, smallest_turn
+from sim_finetune.solvers import solver_for
 
 MAX_SPEED_M_S = 0.30  # calm human hand; faster, and frame pairs half a second apart show no small motions
 ACCELERATION_M_S2 = 3.0  # full speed within a step: what to do shows in a picture, which knows no velocity
 TURN_SPEED_RAD_S = 1.8
 SLOWING_1_S = 5.0  # speed per metre left: the tool arrives softly
-
-
-_SOLVERS: dict[str, ToolSolver] = {}
-
-
-def solver_for(embodiment: Embodiment) -> ToolSolver:
-    """The body's solver, compiled once a process. It keeps no state between calls."""
-    key = repr(embodiment)
-    if key not in _SOLVERS:
-        _SOLVERS[key] = ToolSolver(embodiment=embodiment)
-    return _SOLVERS[key]
 
 
 class Expert:
@@ -35,7 +24,7 @@ class Expert:
     def __init__(self, env: TaskEnv, *, noise: float, rng: np.random.Generator):
         self.env, self._noise, self._rng = env, noise, rng
         self._solver = solver_for(env.embodiment)
-        self._plan = SKILLS[env.task_spec.family](World(env=env))
+        self._plan = perform(World(env=env))
         self._velocity = np.zeros(3)
 
     def act(self) -> Float32[np.ndarray, "d"]:

@@ -11,11 +11,11 @@ from sim_finetune.control import put_at
 from sim_finetune.embodiment import PREFIX
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Jolts, make_env, play
-from sim_finetune.expert import solver_for
 from sim_finetune.players import Player, Random, Still
 from sim_finetune.render import Camera
 from sim_finetune.rollout import Row, play_through, play_together
 from sim_finetune.rungs_text import Candidate
+from sim_finetune.solvers import solver_for
 
 UNDISTURBED = Jolts(chance=0.0, steps=1, size_m=0.0)
 CHANGED = 8  # of 255; a pixel that differs by more shows the object

@@ -1,110 +1,54 @@
-"""A running environment in, a stream of tool poses out: a generator a task family, looking at the scene each step."""
+"""A running environment in, a stream of tool poses out: the generators of the four first families of tasks."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
-from sim_finetune.env import TaskEnv
 from sim_finetune.predicates import AllOf, InZone, JointFraction, OnTop, Predicate, ToolNear
+from sim_finetune.skills.base import (
+    CLOSE_ENOUGH_M,
+    FAST,
+    GRIP_STEPS,
+    HANDLE_GAP_M,
+    HOVER_M,
+    NARROW_M,
+    RELEASE_STEPS,
+    RETREAT_M,
+    SLOW,
+    TRAVEL_M,
+    WIDE_M,
+    Goal,
+    Skill,
+    World,
+    at_height,
+    move,
+    near,
+    smallest_turn,
+    up,
+    wait,
+)
 
-TRAVEL_M = 0.11  # height of the tool over the table when it moves across other objects
-FAST, SLOW = 0.30, 0.12  # tool speeds [m/s]
-WIDE_M, NARROW_M = 0.075, 0.03  # clear width between the fingers: around a block; as a broad pusher
-CLOSE_ENOUGH_M = 0.008
-GRIP_STEPS, RELEASE_STEPS = 3, 2
-HOVER_M = 0.07  # of the tool over a block's middle before it goes down, and after it came up
-RETREAT_M = 0.09  # of the tool over where it let go
 PUSH_HEIGHT_M = 0.022
 FINGER_M = 0.010  # half thickness of a finger, from the tool site to what it pushes
-HANDLE_GAP_M = 0.05  # fits between bar and drawer front on one side
 
 P = TypeVar("P", bound=Predicate)
 
 
-class Goal(NamedTuple):
-    """Where the tool should be: workspace frame; yaw against the home's orientation; gap between the fingers."""
-
-    tool_m: Float[np.ndarray, "3"]
-    yaw_rad: float
-    gap_m: float
-    speed_m_s: float
-
-
-Skill = Iterator[Goal]
-
-
-class World(NamedTuple):
-    """The oracle's eyes: true positions [m, workspace frame] of a running environment."""
-
-    env: TaskEnv
-
-    def tool(self) -> Float[np.ndarray, "3"]:
-        return self.env.view.site(self.env.view.tool).copy()
-
-    def site(self, name: str, part: str) -> Float[np.ndarray, "3"]:
-        return self.env.view.site(f"{name}/{part}").copy()
-
-    def centre(self, name: str) -> Float[np.ndarray, "3"]:
-        return self.env.data.body(name).xpos.copy()
-
-    def yaw(self, name: str) -> float:
-        matrix = self.env.data.body(name).xmat
-        return float(np.arctan2(matrix[3], matrix[0]))
-
-    def goal(self, kind: type[P]) -> P:
-        """The part of the task's goal that is a `kind`; ValueError when it has none."""
-        goal: Any = self.env.task_spec.goal
-        parts = goal.parts if isinstance(goal, AllOf) else (goal,)
-        for part in parts:
-            if isinstance(part, kind):
-                return part
-        there = [type(part).__name__ for part in parts]
-        raise ValueError(f"{self.env.task_spec.name}: its goal has no {kind.__name__}, only {there}")
-
-    def solved(self) -> bool:
-        return self.env.task_spec.goal.holds(self.env.view)
-
-
-def up(point_m: np.ndarray, height_m: float) -> Float[np.ndarray, "3"]:
-    """The point `height_m` higher."""
-    return point_m + np.array([0.0, 0.0, height_m])
-
-
-def at_height(point_m: np.ndarray, height_m: float) -> Float[np.ndarray, "3"]:
-    """The point straight above or below, `height_m` over the table."""
-    return np.array([point_m[0], point_m[1], height_m])
-
-
-def smallest_turn(yaw_rad: float, period_rad: float) -> float:
-    """The same direction modulo `period_rad`, in [−period/2, period/2): jaws and blocks look alike when turned."""
-    return (yaw_rad + period_rad / 2) % period_rad - period_rad / 2
-
-
-def move(world: World, goal: Callable[[], Goal], until: Callable[[Goal], bool]) -> Skill:
-    """Ask for `goal()` afresh each step until `until(goal)`."""
-    while True:
-        wanted = goal()
-        if until(wanted):
-            return
-        yield wanted
-
-
-def near(world: World, tolerance_m: float) -> Callable[[Goal], bool]:
-    """Whether the tool is within `tolerance_m` of a goal."""
-    return lambda goal: float(np.linalg.norm(world.tool() - goal.tool_m)) <= tolerance_m
-
-
-def wait(steps: int, goal: Goal) -> Skill:
-    """The same goal for some steps."""
-    for _ in range(steps):
-        yield goal
+def _part(world: World, kind: type[P]) -> P:
+    """The part of the task's goal that is a `kind`; ValueError when it has none."""
+    goal: Any = world.env.task_spec.goal
+    parts = goal.parts if isinstance(goal, AllOf) else (goal,)
+    for part in parts:
+        if isinstance(part, kind):
+            return part
+    there = [type(part).__name__ for part in parts]
+    raise ValueError(f"{world.env.task_spec.name}: its goal has no {kind.__name__}, only {there}")
 
 
 def reach(world: World) -> Skill:
     """Come from above along a slope, and stay."""
-    goal = world.goal(ToolNear)
+    goal = _part(world, ToolNear)
     while True:
         point = up(world.site(goal.object, "top"), goal.above_m)
         aside_m = float(np.linalg.norm((point - world.tool())[:2]))
@@ -113,7 +57,7 @@ def reach(world: World) -> Skill:
 
 def push_to_zone(world: World) -> Skill:
     """Behind the block, down, push along the line to the zone's middle; again from the start when it slips off."""
-    goal = world.goal(InZone)
+    goal = _part(world, InZone)
     while True:
         yield from move(world, lambda: _behind(world, goal, TRAVEL_M), near(world, 0.02))
         yield from move(world, lambda: _behind(world, goal, PUSH_HEIGHT_M), near(world, 0.015))
@@ -171,7 +115,7 @@ def _back_off(world: World, goal: InZone) -> Skill:
 
 def pick_and_place(world: World) -> Skill:
     """Over the block, down, grip, up, over the support, down, let go, up; again from the start when it was lost."""
-    goal = world.goal(OnTop)
+    goal = _part(world, OnTop)
     while True:
         yield from _grasp(world, goal.object)
         if not _held(world, goal.object):
@@ -229,7 +173,7 @@ def _carry(world: World, goal: OnTop) -> Skill:
 
 def open_drawer(world: World) -> Skill:
     """Over the handle, down round it, grip, pull; again from the start when the fingers slip off."""
-    goal = world.goal(JointFraction)
+    goal = _part(world, JointFraction)
     name, low = goal.object, -0.006  # fingertips a little below the bar
 
     def at(height_m: float, gap_m: float) -> Goal:
@@ -256,7 +200,7 @@ def _pull(world: World, goal: JointFraction) -> Goal:
     return Goal(up(world.site(goal.object, "handle") + out, -0.006), yaw, 0.0, SLOW)
 
 
-SKILLS: dict[str, Callable[[World], Skill]] = {
+FAMILIES: dict[str, Callable[[World], Skill]] = {
     "reach": reach,
     "push_to_zone": push_to_zone,
     "pick_and_place": pick_and_place,

@@ -10,10 +10,12 @@ from jaxtyping import Float, Float32, UInt8
 
 from sim_finetune.control import check_action, check_period, drive, limits, put_at, read_state, read_target, wire
 from sim_finetune.embodiment import PREFIX, Embodiment
-from sim_finetune.predicates import SceneView
+from sim_finetune.predicates import SceneView, keep_time
 from sim_finetune.render import Camera, camera_id
+from sim_finetune.rewards import progress, reward, reward_terms
 from sim_finetune.scene import compile_scene, place
 from sim_finetune.spec import TaskSpec
+from sim_finetune.stages import Advance, advance, late
 
 SETTLE_STEPS = 40  # 0.2 s: placed objects come to rest before the first observation
 FULL_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -28,8 +30,9 @@ class TaskEnv(gymnasium.Env):
 
     Observation {"pixels": {camera: UInt8[h w 3]}, "agent_pos": Float32[d]};
     action Float32[d]: joint targets [rad or m] and opening [0, 1].
-    The reward is the goal's progress in [0, 1]. `info` at every step and reset: success (held for hold_s), is_success
-    (the same), goal_holds (now), progress, tool_m.
+    The reward, in [0, 1], is the progress, or the mean of the terms that the spec writes. `info` at every step and
+    reset: success (every stage done, goal held for hold_s), is_success (the same), goal_holds (all of it, now), progress,
+    tool_m, stages (bool [number of stages], done so far), reward_terms {name: in [0, 1]}.
     """
 
     def __init__(
@@ -53,13 +56,16 @@ class TaskEnv(gymnasium.Env):
         self.model = compile_scene(spec, embodiment)
         self.data = mujoco.MjData(self.model)
         self.wiring = wire(self.model, embodiment, prefix=PREFIX)
-        self.view = SceneView(model=self.model, data=self.data, tool=PREFIX + embodiment.tool_site)
+        self.view = SceneView(
+            model=self.model, data=self.data, tool=PREFIX + embodiment.tool_site, spec=spec, start={}, since={}
+        )
         for camera in self.cameras:
             camera_id(self.model, camera)  # refuses a camera that is not there, before anything runs
         check_period(self.model, control_hz)
         self.task, self.task_description = spec.name, spec.instruction(0)
         self._camera: Camera | None = None  # made at the first picture: a GL context must not cross a fork
         self._steps = self._held = 0
+        self._stage = Advance(0, 0.0)
         self._make_spaces()
 
     def _make_spaces(self) -> None:
@@ -84,8 +90,16 @@ class TaskEnv(gymnasium.Env):
         mujoco.mj_step(self.model, self.data, nstep=SETTLE_STEPS)
         mujoco.mj_forward(self.model, self.data)
         self.task_description = self.task_spec.instruction(int(rng.integers(len(self.task_spec.instructions))))
+        self._start_over()
+        return self.observation(), self._look()
+
+    def _start_over(self) -> None:
+        """Forget the episode before: counters, clocks, and where things stood."""
         self._steps = self._held = 0
-        return self.observation(), self._info()
+        self._stage = Advance(0, float(self.data.time))
+        poses = {thing.name: self.data.body(thing.name) for thing in self.task_spec.objects}
+        start = {name: (body.xpos.copy(), body.xquat.copy()) for name, body in poses.items()}
+        self.view = self.view._replace(start=start, since={})
 
     def step(self, action: Float32[np.ndarray, "d"]) -> tuple[dict, float, bool, bool, dict]:
         """One control period. Actions beyond the limits are cut; ValueError for a wrong length or a NaN."""
@@ -95,17 +109,24 @@ class TaskEnv(gymnasium.Env):
             self.model, self.data
         )  # positions of sites and geoms are those before the last substep otherwise
         self._steps += 1
-        info = self._info()
+        info = self._look()
         done = self.terminate_on_success and info["success"]
-        return self.observation(), info["progress"], done, self._steps >= self._max_episode_steps, info
+        over = self._steps >= self._max_episode_steps or late(self.task_spec.stages, self._stage, self.view)
+        gain = reward(self.task_spec, info["reward_terms"], info["progress"])
+        return self.observation(), gain, done, over, info
 
-    def _info(self) -> dict[str, Any]:
-        holds = self.task_spec.goal.holds(self.view)
+    def _look(self) -> dict[str, Any]:
+        """Bring stages and clocks up to date with the scene as it is now, and say how it stands: `info`."""
+        spec = self.task_spec
+        keep_time([spec.goal, *(stage.goal for stage in spec.stages)], self.view)
+        self._stage = advance(spec.stages, self._stage, self.view)
+        holds = self._stage.done == len(spec.stages) and spec.goal.holds(self.view)
         self._held = self._held + 1 if holds else 0
-        success = self._held > round(self.task_spec.hold_s * self.control_hz)
-        progress = float(np.clip(self.task_spec.goal.progress(self.view), 0, 1))
-        tool = self.view.site(self.view.tool).copy()
-        return {"is_success": success, "success": success, "goal_holds": holds, "progress": progress, "tool_m": tool}
+        success = self._held > round(spec.hold_s * self.control_hz)
+        info = {"is_success": success, "success": success, "goal_holds": holds}
+        info |= {"progress": progress(spec, self._stage, self.view), "tool_m": self.view.site(self.view.tool).copy()}
+        stages = np.arange(len(spec.stages)) < self._stage.done
+        return info | {"stages": stages, "reward_terms": reward_terms(spec, self._stage, self.view)}
 
     def observation(self) -> dict[str, Any]:
         """What the policy sees now; draws afresh."""

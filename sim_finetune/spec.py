@@ -3,54 +3,64 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sim_finetune.bind import check_names
 from sim_finetune.objects import AnyObject, SceneObject
+from sim_finetune.placement import Layout
 from sim_finetune.predicates import AnyPredicate
+from sim_finetune.rewards import RewardTerm
+from sim_finetune.stages import SkillCall, Stage
 
-Family = Literal["reach", "push_to_zone", "pick_and_place", "open_drawer"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Text = Annotated[str, Field(max_length=200)]
+
+
+class Provenance(BaseModel):
+    """Where a task came from; no part of its identity. parents: hashes; versions: of packages, by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    proposer: Text = ""
+    model: Text = ""
+    prompt_hash: Text = ""
+    parents: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
+    versions: Annotated[dict[Text, Text], Field(max_length=16)] = {}
 
 
 class TaskSpec(BaseModel):
     """One task: what stands on the table, what shall become true, and how a person says so.
 
-    family: which of the oracle's skills does it, and the group in result tables;
-    goal, hold_s: success = the goal holds without a break for hold_s [s];
-    instructions: templates, `{name}` becomes the words of that object; a reset draws one by its seed;
-    clearance_m: least free space between any two objects at the start [m].
+    family: the group in result tables; goal, hold_s: success = every stage was done and the goal holds without a break
+    for hold_s [s]; instructions: templates, `{name}` becomes the words of that object; a reset draws one by its seed;
+    clearance_m: least free space between any two objects at the start [m]; layouts: objects that start in a pattern;
+    stages: steps that must be taken in order; rewards: terms instead of the derived ones; oracle: hints for the expert;
+    missing_primitives: what a proposer could not say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     version: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-    family: Family
+    name: Name
+    family: Name
     objects: Annotated[tuple[AnyObject, ...], Field(min_length=1, max_length=16)]
     goal: AnyPredicate
     hold_s: Annotated[float, Field(ge=0, le=5)]
     instructions: Annotated[tuple[str, ...], Field(min_length=1, max_length=32)]
     clearance_m: Annotated[float, Field(ge=0, le=0.2)]
+    layouts: Annotated[tuple[Layout, ...], Field(max_length=8)] = ()
+    stages: Annotated[tuple[Stage, ...], Field(max_length=16)] = ()
+    rewards: Annotated[tuple[RewardTerm, ...], Field(max_length=16)] = ()
+    oracle: Annotated[tuple[SkillCall, ...], Field(max_length=64)] = ()
+    provenance: Provenance = Provenance()
+    missing_primitives: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _names_bind(self) -> Self:
-        names = [thing.name for thing in self.objects]
-        if len(set(names)) < len(names):
-            raise ValueError(f"two objects share a name: {names}")
-        for name, kinds in self.goal.names():
-            kind = self.object(name).kind
-            if kinds and kind not in kinds:
-                raise ValueError(f"the goal needs {name!r} to be one of {list(kinds)}; it is a {kind}")
-        for template in self.instructions:
-            self._check_template(template)
+        check_names(self)
         return self
-
-    def _check_template(self, template: str) -> None:
-        for _, field, _, _ in Formatter().parse(template):
-            if field is not None:
-                self.object(field)
 
     def object(self, name: str) -> Any:
         """The object called `name`; ValueError lists the names when there is none."""
@@ -60,8 +70,9 @@ class TaskSpec(BaseModel):
         raise ValueError(f"no object {name!r}; this task has {[thing.name for thing in self.objects]}")
 
     def goal_objects(self) -> list[SceneObject]:
-        """The objects the goal is about, each once, in the goal's order."""
-        return [self.object(name) for name in dict.fromkeys(name for name, _ in self.goal.names())]
+        """The objects the stages and the goal are about, each once, in their order."""
+        goals = [*(stage.goal for stage in self.stages), self.goal]
+        return [self.object(name) for name in dict.fromkeys(name for goal in goals for name, _ in goal.names())]
 
     def instruction(self, index: int) -> str:
         """Template `index` with the objects' words filled in: "reach the red block"."""
@@ -71,7 +82,7 @@ class TaskSpec(BaseModel):
     def hash(self) -> str:
         """16 hex digits over the canonical JSON: the task's identity in a library."""
         # v1 has no defaults, so fields that came later count only once they are used: old tasks keep their hash
-        document = self.model_dump(mode="json", exclude_defaults=True)
+        document = self.model_dump(mode="json", exclude_defaults=True, exclude={"provenance", "missing_primitives"})
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -91,3 +102,9 @@ def _fault(fault: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in fault["loc"]) or "task"
     message = fault["msg"].removeprefix("Value error, ")
     return f"{where}: {message}"
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a task file, for editors and for constrained decoding."""
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **TaskSpec.model_json_schema()}

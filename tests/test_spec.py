@@ -46,7 +46,7 @@ FAULTS = [
     (broken("objects", 1, "name", "target"), r"two objects share a name"),
     (broken("objects", 0, "region_m", [0.2, 0, 0.1, 0]), r"must be \(x_min, y_min, x_max, y_max\)"),
     (broken("objects", 0, "half_extents_m", [0.02, -1, 0.02]), r"half_extents_m.1: Input should be greater than 0"),
-    (broken("family", "juggle"), r"family: Input should be 'reach', 'push_to_zone'"),
+    (broken("family", "Juggle!"), r"family: String should match pattern"),
     (broken("speed", 3), r"speed: Extra inputs are not permitted"),
     (broken("goal", {"kind": "in_zone", "object": "target", "zone": "other1", "fraction": 1}), "'zone'.*is a block"),
 ]

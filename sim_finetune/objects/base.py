@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import mujoco
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -36,10 +36,13 @@ class SceneObject(BaseModel, ABC):
     name: its role in the task ("target"), used by goals and instructions; colour: a key of COLOURS;
     region_m: (x_min, y_min, x_max, y_max) where its centre is placed [m, workspace frame];
     yaw_range_rad: (low, high) its turn about the vertical;
-    place: on, inside or beside another object instead of in region_m.
+    place: on, inside or beside another object instead of in region_m;
+    free: whether objects of the class can be moved bodily.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    free: ClassVar[bool] = False
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     colour: Colour

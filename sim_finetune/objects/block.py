@@ -1,6 +1,6 @@
 """A free block; in: half extents; out: a body with a free joint."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import mujoco
 
@@ -15,6 +15,7 @@ class Block(Solid):
     """A block to touch, push or carry. half_extents_m: (x, y, z)."""
 
     kind: Literal["block"]
+    free: ClassVar[bool] = True
 
     @property
     def words(self) -> str:

@@ -22,6 +22,11 @@ class Drawer(Solid):
     def words(self) -> str:
         return f"{self.colour} drawer"
 
+    @property
+    def joint_name(self) -> str:
+        """Name of the joint that opens it, in the scene."""
+        return f"{self.name}/slide"
+
     def add_to(self, scene: mujoco.MjSpec) -> None:
         cabinet = scene.worldbody.add_body(name=self.name, mocap=True)
         self._add_boards(cabinet)

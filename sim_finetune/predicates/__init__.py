@@ -1,0 +1,55 @@
+"""Every kind of statement a goal may be made of: one file a family, found by looking into this folder."""
+
+import importlib
+import inspect
+import pkgutil
+from typing import TYPE_CHECKING, Annotated, Any, Union
+
+from pydantic import Field
+
+from sim_finetune.predicates.base import Predicate, every, kind_of
+from sim_finetune.predicates.joints import JointFraction
+from sim_finetune.predicates.logic import AllOf, keep_time
+from sim_finetune.predicates.places import InZone, OnTop
+from sim_finetune.predicates.tool import Released, ToolNear
+from sim_finetune.predicates.view import SceneView
+
+
+def predicate_classes() -> list[type[Predicate]]:
+    """The concrete predicates, in order of their file names."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return [
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Predicate)
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]
+
+
+if TYPE_CHECKING:
+    AnyPredicate = Any
+else:
+    # typing.Union because the members are found at run time
+    AnyPredicate = Annotated[Union[tuple(predicate_classes())], Field(discriminator="kind")]  # noqa: UP007
+    for _cls in predicate_classes():
+        _cls.model_rebuild(_types_namespace={"AnyPredicate": AnyPredicate})  # combinators hold any of them
+
+__all__ = [
+    "AllOf",
+    "AnyPredicate",
+    "InZone",
+    "JointFraction",
+    "OnTop",
+    "Predicate",
+    "Released",
+    "SceneView",
+    "ToolNear",
+    "every",
+    "keep_time",
+    "kind_of",
+    "predicate_classes",
+]

@@ -1,0 +1,115 @@
+"""Statements made of statements: all, any, not, at least so many, held for a time."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from sim_finetune.predicates.base import Predicate, every
+from sim_finetune.predicates.view import SceneView
+
+Parts = Annotated[tuple["AnyPredicate", ...], Field(min_length=1, max_length=8)]
+
+
+class _Several(Predicate):
+    parts: Parts
+
+    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        for part in self.parts:
+            yield from part.names()
+
+    def inner(self) -> tuple[Predicate, ...]:
+        return self.parts
+
+
+class _One(Predicate):
+    part: "AnyPredicate"
+
+    def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        yield from self.part.names()
+
+    def inner(self) -> tuple[Predicate, ...]:
+        return (self.part,)
+
+
+class AllOf(_Several):
+    """Every part holds."""
+
+    kind: Literal["all"]
+
+    def holds(self, view: SceneView) -> bool:
+        return all(part.holds(view) for part in self.parts)
+
+    def progress(self, view: SceneView) -> float:
+        return float(np.mean([part.progress(view) for part in self.parts]))
+
+
+class AnyOf(_Several):
+    """One part holds, or more."""
+
+    kind: Literal["any"]
+
+    def holds(self, view: SceneView) -> bool:
+        return any(part.holds(view) for part in self.parts)
+
+    def progress(self, view: SceneView) -> float:
+        return max(part.progress(view) for part in self.parts)
+
+
+class AtLeast(_Several):
+    """`count` parts hold, or more."""
+
+    kind: Literal["at_least"]
+    count: Annotated[int, Field(ge=1, le=8)]
+
+    @model_validator(mode="after")
+    def _has_that_many(self) -> Self:
+        if self.count > len(self.parts):
+            raise ValueError(f"at_least {self.count} of {len(self.parts)} parts can never hold")
+        return self
+
+    def holds(self, view: SceneView) -> bool:
+        return sum(part.holds(view) for part in self.parts) >= self.count
+
+    def progress(self, view: SceneView) -> float:
+        return float(np.mean(sorted(part.progress(view) for part in self.parts)[-self.count :]))
+
+
+class Not(_One):
+    """The part does not hold."""
+
+    kind: Literal["not"]
+
+    def holds(self, view: SceneView) -> bool:
+        return not self.part.holds(view)
+
+    def progress(self, view: SceneView) -> float:
+        return float(self.holds(view))
+
+
+class HoldFor(_One):
+    """The part has held for `seconds` without a break, as far as the environment looked (once a control period)."""
+
+    kind: Literal["hold_for"]
+    seconds: Annotated[float, Field(gt=0, le=5)]
+
+    def _share(self, view: SceneView) -> float:
+        since = view.since.get(self)
+        return 0.0 if since is None else min((view.data.time - since + 1e-9) / self.seconds, 1.0)
+
+    def holds(self, view: SceneView) -> bool:
+        return self._share(view) == 1.0
+
+    def progress(self, view: SceneView) -> float:
+        return 0.9 * self.part.progress(view) + 0.1 * self._share(view)
+
+
+def keep_time(predicates: Iterable[Predicate], view: SceneView) -> None:
+    """Note in `view.since` when each `hold_for` among them began to hold; call it after every change of the scene."""
+    for statement in (inner for predicate in predicates for inner in every(predicate)):
+        if isinstance(statement, HoldFor):
+            if statement.part.holds(view):
+                view.since.setdefault(statement, view.data.time)
+            else:
+                view.since.pop(statement, None)

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lapa.ranks import mean_over_ranks
 from quantizer.augment import Jitter
 from quantizer.blocks import patchify, to_unit, unpatchify
 from quantizer.bottlenecks import Bottleneck
@@ -151,10 +152,10 @@ class Quantizer(nn.Module):
 
 
 def _error(truth: Float[Tensor, "b n c"], prediction: Float[Tensor, "b n c"]) -> Float[Tensor, "b"]:
-    """Mean square of each sample. Where the truth is not known it is zero, and the others count for more instead."""
+    """Mean square of each sample. Where the truth is not known it is zero, and the others of all ranks count for more."""
     known = truth.isfinite().all(-1).all(-1)
     squares = torch.where(known[:, None, None], truth - prediction, 0.0).square().mean((1, 2))
-    return squares / known.float().mean().clamp_min(1 / len(known))
+    return squares / mean_over_ranks(known.float().mean()).clamp_min(1 / len(known))
 
 
 def perplexity(codes: Int64[Tensor, "b k"], num_codes: int) -> float:

@@ -55,13 +55,13 @@ class Target(nn.Module):
         """The quantity divided by its running root mean square over all ranks (updated while training)."""
         change = self.change(seen).float()  # a frozen encoder under autocast answers in bf16
         if self.training:
-            now = mean_over_ranks(self.measure(change))
+            now = self.measure(change)
             self.mean_square.copy_(torch.where(self.mean_square == 0, now, torch.lerp(now, self.mean_square, MOMENTUM)))
         return change / self.scale
 
     def measure(self, change: Float[Tensor, "b n c"]) -> Tensor:
-        """This batch's mean square."""
-        return change.square().mean()
+        """This batch's mean square, over all ranks."""
+        return mean_over_ranks(change.square().mean())
 
     @property
     def scale(self) -> Tensor:
@@ -144,8 +144,10 @@ class Labels(Target):
         return seen.label[:, None]
 
     def measure(self, change: Float[Tensor, "b n c"]) -> Tensor:
-        """Of the labelled pairs; what stood before when there is none."""
-        return torch.where(change.isfinite().any(0)[0], change.square().nanmean((0, 1)), self.mean_square)
+        """Of the labelled pairs of all ranks; what stood before when there is none."""
+        share = mean_over_ranks(change.isfinite().float().mean((0, 1)))
+        total = mean_over_ranks(change.square().nansum((0, 1)) / len(change))
+        return torch.where(share > 0, total / share.clamp_min(1e-9), self.mean_square)
 
 
 class Residual(Target):

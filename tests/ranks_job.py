@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 from safetensors.torch import save_file
 from small_quantizer import SMALL
+from sprites import STEPS as WAYS
 from sprites import sprites
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -25,7 +26,8 @@ from quantizer.module import QuantizerModule
 
 STEPS, KILLED_AT, BATCH = 6, 4, 16  # a batch of all ranks together
 NO_RESTARTS = ["model.settings.bottleneck.least_uses=0"]  # they draw at random, and one rank draws other rows than two
-STILL = {"vq": NO_RESTARTS, "rvq": NO_RESTARTS, "fsq": []}
+LABELS = ["model.settings.targets.labels.weight=1", "model.settings.targets.labels.size=2"]
+STILL = {"vq": [*NO_RESTARTS, *LABELS], "rvq": NO_RESTARTS, "fsq": []}
 TRAINER = [
     f"trainer.max_steps={STEPS}",
     "trainer.precision=32-true",
@@ -52,9 +54,12 @@ class Halves(IterableDataset):
 
     def __iter__(self):
         for step in range(STEPS):
-            before, after, _ = (rows.chunk(self.world)[self.rank] for rows in sprites(BATCH, 24, seed=step))
+            before, after, direction = sprites(BATCH, 24, seed=step)
+            label = WAYS[direction].float()
+            label[3:] = torch.nan  # so one of two ranks has all the labels
+            before, after, label = (rows.chunk(self.world)[self.rank] for rows in (before, after, label))
             gap, none = torch.full((len(before),), 0.5), [""] * len(before)
-            yield FramePair(none, before, after, gap, none, torch.empty(len(before), 0))
+            yield FramePair(none, before, after, gap, none, label)
 
 
 def config(folder: Path, *words: str, bottleneck: str = "vq", trainer: str = "cpu", clips: str = "none") -> Any:

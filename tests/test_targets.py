@@ -5,8 +5,8 @@ import torch
 from small_quantizer import build
 from sprites import sprites
 
-NAMES = ["coarse", "flow", "residual", "pixels", "ema", "labels", "features"]
-OFF = ["targets.coarse.weight=0", "targets.flow.weight=0", "targets.residual.weight=0", "targets.labels.size=3"]
+NAMES = ["votes", "coarse", "flow", "residual", "pixels", "ema", "labels", "features"]
+OFF = [*(f"targets.{name}.weight=0" for name in ("votes", "coarse", "flow", "residual")), "targets.labels.size=3"]
 LITTLE = ["targets.features.encoder.image_px=64"]
 
 

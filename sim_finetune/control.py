@@ -12,8 +12,8 @@ from sim_finetune.embodiment import Embodiment
 SEGMENTS = 5  # set points a control period: 50 Hz at 10 Hz control
 IK_ROUNDS = 6
 IK_DONE_M = 5e-4
-# Weights of mink's least squares: 1 m of position weighs as much as 2 rad of orientation; the posture only breaks ties.
-POSITION_COST, ORIENTATION_COST, POSTURE_COST = 1.0, 0.5, 1e-3
+ROUND_STEP = 0.1  # [rad or m] a joint and round, for arms that lean
+POSITION_COST, POSTURE_COST = 1.0, 1e-3  # in mink's least squares; the posture only breaks ties
 
 
 class Wiring(NamedTuple):
@@ -110,16 +110,24 @@ def drive(
 
 
 class ToolSolver:
-    """Inverse kinematics of one body's tool by mink, on the body's own model without the scene."""
+    """Inverse kinematics of one body's tool by mink, on the body's own model without the scene.
+
+    An arm of fewer than six axes cannot hold every pose. The rule: its yaml makes tilt cheap, so position comes first,
+    then yaw, and the tool leans in the plane of the arm where it would not reach upright (`turn_cost`).
+    """
 
     def __init__(self, *, embodiment: Embodiment):
         self._body = embodiment
         self._model = embodiment.spec().compile()
         self._wiring = wire(self._model, embodiment, prefix="")
         self._configuration = mink.Configuration(self._model)
-        self._tool = mink.FrameTask(embodiment.tool_site, "site", POSITION_COST, ORIENTATION_COST, lm_damping=1e-3)
+        tilt, yaw = embodiment.turn_cost  # the tool's own z points along its approach, so x and y are tilt
+        self._tool = mink.FrameTask(embodiment.tool_site, "site", POSITION_COST, [tilt, tilt, yaw], lm_damping=1e-3)
         self._posture = mink.PostureTask(self._model, cost=POSTURE_COST)
-        self._limits = [mink.ConfigurationLimit(self._model)]
+        self._limits: list[mink.Limit] = [mink.ConfigurationLimit(self._model)]
+        if tilt < yaw:  # where the tool may lean, larger linear steps overshoot and the arm swings to and fro
+            steps = dict.fromkeys(embodiment.joint_names, ROUND_STEP)
+            self._limits.append(mink.VelocityLimit(self._model, steps))
         self._set(np.array(embodiment.home))
         self._posture.set_target(self._configuration.q)
         self._upright = self._pose().rotation()  # the home's orientation counts as yaw 0

@@ -44,6 +44,9 @@ class Embodiment(NamedTuple):
     home: list[float]
     home_noise: list[float]
     tool_site: str
+    turn_cost: list[
+        float
+    ]  # of a radian of tilt and of yaw, beside 1 for a metre: what inverse kinematics gives up first
     gripper: Gripper
 
     @property
@@ -71,11 +74,19 @@ def embodiment_names() -> list[str]:
 
 @lru_cache
 def load_embodiment(name: str) -> Embodiment:
-    """The embodiment of configs/embodiment/`name`.yaml, checked against its MJCF; ValueError lists what there is."""
-    if name not in embodiment_names():
-        raise ValueError(f"no embodiment {name!r}; there are {embodiment_names()}")
-    body = instantiate(OmegaConf.load(configs_dir() / "embodiment" / f"{name}.yaml"), _convert_="all")
-    return check_embodiment(body)
+    """The body of configs/embodiment/`name`.yaml, or of your own yaml by its path; ValueError lists what there is.
+
+    In a yaml of your own, `mjcf` is relative to that yaml (or absolute); the meshes it names lie where MuJoCo expects.
+    """
+    path, own = Path(name), Path(name).suffix in (".yaml", ".yml")
+    if not own and name not in embodiment_names():
+        raise ValueError(f"no embodiment {name!r}; there are {embodiment_names()}, or give the path of a yaml")
+    if not own:
+        path = configs_dir() / "embodiment" / f"{name}.yaml"
+    if not path.is_file():
+        raise ValueError(f"no embodiment file {path}")
+    body = instantiate(OmegaConf.load(path), _convert_="all")
+    return check_embodiment(body._replace(mjcf=str(path.resolve().parent / body.mjcf)) if own else body)
 
 
 def check_embodiment(body: Embodiment) -> Embodiment:

@@ -28,8 +28,8 @@ def load_task(path: Path) -> TaskSpec:
         raise ValueError(f"{path}: {error}") from error
 
 
-def load_library(folder: Path) -> list[TaskSpec]:
-    """The tasks that `propose` accepted into `folder`, or a plain folder of hand-written task files."""
+def task_paths(folder: Path) -> list[Path]:
+    """The task files that `propose` accepted into `folder`, or those of a plain folder, by name; ValueError for none."""
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"no folder of tasks {folder}")
@@ -37,7 +37,12 @@ def load_library(folder: Path) -> list[TaskSpec]:
     paths = sorted(path for path in home.iterdir() if path.suffix in SUFFIXES)
     if not paths:
         raise ValueError(f"no tasks ({', '.join('*' + suffix for suffix in SUFFIXES)}) in {home}")
-    return [load_task(path) for path in paths]
+    return paths
+
+
+def load_library(folder: Path) -> list[TaskSpec]:
+    """The tasks of `task_paths`."""
+    return [load_task(path) for path in task_paths(folder)]
 
 
 def manifest_folder(folder: Path) -> Path | None:

@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from simulation import BODIES
 
 from sim_finetune.embodiment import check_embodiment, load_embodiment
@@ -27,6 +28,21 @@ UR5E = [
     (-np.pi / 2, 0, 0.0997),
     (0, 0, 0.0996),
 ]
+# Joint origins, xyz [m] and roll-pitch-yaw [rad] in the parent link; every axis is z. The makers of SO-101 publish no DH
+# table but this: https://github.com/TheRobotStudio/SO-ARM100/blob/main/Simulation/SO101/so101_new_calib.urdf
+SO101 = [
+    ((0.0207909, -0.0230745, 0.0948817), (-np.pi, 0, np.pi / 2)),
+    ((-0.0303992, -0.0182778, -0.0542), (-np.pi / 2, -np.pi / 2, 0)),
+    ((-0.11257, -0.028, 0), (0, 0, np.pi / 2)),
+    ((-0.1349, 0.0052, 0), (0, 0, -np.pi / 2)),
+    ((0, -0.0611, 0.0181), (np.pi / 2, 0, np.pi)),
+]
+SO101_BASE = (
+    (0.020791, 0.0157608, 0.0324817),
+    (0, 0, -np.pi / 2),
+)  # its frame "baseframe", where the arm looks along x
+SO101_GRIPPER = ((-0.0079, -0.000218121, -0.0981274), (0, 0, 0))  # its frame "gripperframe", with the last link's axes
+FLANGES = {"panda": "flange", "ur5e": "flange", "so101": "gripperframe"}
 
 
 def turn_x(alpha, a):
@@ -41,9 +57,21 @@ def turn_z(theta, d):
     return np.array([[c, -s, 0, 0], [s, c, 0, 0], [0, 0, 1, d], [0, 0, 0, 1.0]])
 
 
+def origin(xyz, rpy):
+    """Pose (4, 4) of a joint's origin as URDF means it: roll, pitch, yaw about the parent's fixed axes."""
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = Rotation.from_euler("xyz", rpy).as_matrix(), xyz
+    return pose
+
+
 def flange_by_table(name, joints):
     """Pose (4, 4) of the flange in the base frame by the published table."""
     pose = np.eye(4)
+    if name == "so101":
+        pose = np.linalg.inv(origin(*SO101_BASE))
+        for place, theta in zip(SO101, joints, strict=True):
+            pose = pose @ origin(*place) @ turn_z(theta, 0)
+        return pose @ origin(*SO101_GRIPPER)
     if name == "panda":
         for (alpha, a, d), theta in zip(PANDA, joints, strict=True):
             pose = pose @ turn_x(alpha, a) @ turn_z(theta, d)
@@ -53,7 +81,7 @@ def flange_by_table(name, joints):
     return pose
 
 
-@pytest.mark.parametrize("name", ["panda", "ur5e"])
+@pytest.mark.parametrize("name", FLANGES)
 def test_forward_kinematics_equal_the_published_table(name):
     body = load_embodiment(name)
     model = body.spec().compile()
@@ -65,7 +93,7 @@ def test_forward_kinematics_equal_the_published_table(name):
             data.joint(joint).qpos[0] = angle
         mujoco.mj_forward(model, data)
         table = flange_by_table(name, joints)
-        np.testing.assert_allclose(data.site("flange").xpos, table[:3, 3], atol=1e-6)
+        np.testing.assert_allclose(data.site(FLANGES[name]).xpos, table[:3, 3], atol=1e-6)
         axis = data.xmat[model.jnt_bodyid[model.joint(last).id]].reshape(3, 3)[:, 2]
         np.testing.assert_allclose(axis, table[:3, 2], atol=1e-6)
 
@@ -110,7 +138,7 @@ def test_gap_of_the_gripper_is_where_the_fingertips_are(name):
 
 
 def test_unknown_names_list_what_there_is():
-    with pytest.raises(ValueError, match=r"no embodiment 'pr2'; there are \['hand', 'panda', 'ur5e'\]"):
+    with pytest.raises(ValueError, match=r"no embodiment 'pr2'; there are \['hand', 'panda', 'so101', 'ur5e'\], or"):
         load_embodiment("pr2")
     hand = load_embodiment("hand")
     with pytest.raises(ValueError, match=r"no joint 'joint9'; hand.xml has \['joint1'"):

@@ -42,7 +42,7 @@ FAULTS = [
     (broken("goal", "object", "cup"), r"no object 'cup'; this task has \['target', 'other1', 'other2'\]"),
     (broken("instructions", ["reach the {cup}"]), r"no object 'cup'; this task has"),
     (broken("instructions", ["reach the {target.words}"]), r"no object 'target.words'"),
-    (broken("objects", 0, "colour", "pink"), r"no colour 'pink'; there are \['red', 'green'"),
+    (broken("objects", 0, "colour", "puce"), r"no colour 'puce'; there are \['red', 'green'"),
     (broken("objects", 1, "name", "target"), r"two objects share a name"),
     (broken("objects", 0, "region_m", [0.2, 0, 0.1, 0]), r"must be \(x_min, y_min, x_max, y_max\)"),
     (broken("objects", 0, "half_extents_m", [0.02, -1, 0.02]), r"half_extents_m.1: Input should be greater than 0"),

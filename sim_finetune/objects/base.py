@@ -2,10 +2,10 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, Self
 
 import mujoco
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from sim_finetune.placement import AnyPlacement, Region
 
@@ -17,6 +17,12 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "yellow": (0.95, 0.85, 0.05),
     "purple": (0.60, 0.10, 0.75),
     "cyan": (0.05, 0.80, 0.85),
+    "orange": (0.95, 0.42, 0.03),
+    "pink": (0.97, 0.50, 0.72),
+    "brown": (0.38, 0.20, 0.07),
+    "lime": (0.60, 0.92, 0.15),
+    "white": (0.96, 0.96, 0.96),
+    "black": (0.06, 0.06, 0.06),
 }
 
 
@@ -28,6 +34,8 @@ def _known_colour(colour: str) -> str:
 
 Colour = Annotated[str, AfterValidator(_known_colour)]
 Metres = Annotated[float, Field(gt=0, le=0.3)]
+Angle = Annotated[float, Field(ge=0.1, le=2.8)]  # of a joint's travel [rad]: a wrist turns no further
+Damping = Annotated[float, Field(gt=0, le=10)]  # [N s/m] of a slide, [N m s/rad] of a hinge
 
 
 class SceneObject(BaseModel, ABC):
@@ -37,7 +45,7 @@ class SceneObject(BaseModel, ABC):
     region_m: (x_min, y_min, x_max, y_max) where its centre is placed [m, workspace frame];
     yaw_range_rad: (low, high) its turn about the vertical;
     place: on, inside or beside another object instead of in region_m;
-    free: whether objects of the class can be moved bodily.
+    free: whether it can be moved bodily; if not, it is a mocap body, which only a reset moves.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -58,16 +66,29 @@ class SceneObject(BaseModel, ABC):
     @property
     @abstractmethod
     def radius_m(self) -> float:
-        """Radius of a disc on the table which holds the object however it is turned [m]."""
+        """Radius of a disc on the table which holds the object however it is turned and opened [m]."""
 
     @property
     @abstractmethod
     def rest_height_m(self) -> float:
         """Height of the body's origin above the table when it stands there [m]."""
 
+    @property
+    @abstractmethod
+    def bounds_m(self) -> tuple[float, float, float]:
+        """Half extents of the box around the shut object, in its body's frame, without handles [m]."""
+
+    @property
+    def height_m(self) -> float:
+        """Height of its top over what it stands on [m]."""
+        return self.rest_height_m + self.bounds_m[2]
+
     @abstractmethod
     def add_to(self, scene: mujoco.MjSpec) -> None:
-        """Add the body `name` and the site `name/top`. Fixed objects are mocap bodies, so a reset can move them too."""
+        """Add the body `name`, the geom `name` (its shape, or an invisible box around it) and the site `name/top`.
+
+        Fixed objects are mocap bodies, so a reset can move them too.
+        """
 
     @property
     def rgba(self) -> list[float]:
@@ -78,10 +99,33 @@ class SceneObject(BaseModel, ABC):
         return f"{self.name}/{part}"
 
 
+class Graspable(SceneObject):
+    """A free object for parallel jaws coming from above: at the site `name/grasp`, closing along the site's x."""
+
+    free: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def grasp_width_m(self) -> float:
+        """What the jaws close on [m]; they open 0.07 to 0.08, wider things can only be pushed."""
+
+
 class Solid(SceneObject):
-    """An object with a box around it. half_extents_m: (x, y, z)."""
+    """An object with a box around it. half_extents_m: (x, y, z), each at least the class's `least_half_m`."""
+
+    least_half_m: ClassVar[tuple[float, float, float]] = (0.0, 0.0, 0.0)
 
     half_extents_m: tuple[Metres, Metres, Metres]
+
+    @model_validator(mode="after")
+    def _large_enough(self) -> Self:
+        if any(half < least for half, least in zip(self.half_extents_m, self.least_half_m, strict=True)):
+            raise ValueError(f"half_extents_m {self.half_extents_m} must be at least {self.least_half_m}")
+        return self
+
+    @property
+    def bounds_m(self) -> tuple[float, float, float]:
+        return self.half_extents_m
 
     @property
     def radius_m(self) -> float:
@@ -90,3 +134,23 @@ class Solid(SceneObject):
     @property
     def rest_height_m(self) -> float:
         return self.half_extents_m[2]
+
+
+class Articulated(Solid):
+    """A fixed object with one joint, from `low` (shut, off, up) to `high` (fully open, on, pressed).
+
+    Its site `name/handle`, on the moving part, is where a tool takes or pushes it. The jaws close along its x, which is
+    level at every opening; its y is the way it moves when it opens (across y for a drawer, whose bar lies across).
+    motion: slide along a line; hinge about a vertical; turn on the spot; press down; flip about a level axis.
+    """
+
+    motion: ClassVar[Literal["slide", "hinge", "turn", "press", "flip"]]
+
+    @property
+    def joint_name(self) -> str:
+        return f"{self.name}/joint"
+
+    @property
+    @abstractmethod
+    def joint_range(self) -> tuple[float, float]:
+        """(low, high) [m or rad]"""

@@ -1,19 +1,21 @@
 """A drawer unit; in: outer size and travel; out: a fixed cabinet with a sliding drawer and a bar to grasp."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import mujoco
 
-from sim_finetune.objects.base import Metres, Solid
+from sim_finetune.objects.base import Articulated, Metres
+from sim_finetune.objects.parts import GREY, add_site
 
 WALL_M = 0.008  # half thickness of the cabinet's boards
 HANDLE_RADIUS_M = 0.009
 HANDLE_OFFSET_M = 0.05  # room for a finger between the front and the bar
-GREY = [0.45, 0.43, 0.40, 1.0]
 
 
-class Drawer(Solid):
+class Drawer(Articulated):
     """A cabinet whose drawer opens along its own -y. half_extents_m: (x, y, z) outer; travel_m: how far it opens."""
+
+    motion: ClassVar = "slide"
 
     kind: Literal["drawer"]
     travel_m: Metres
@@ -24,15 +26,18 @@ class Drawer(Solid):
 
     @property
     def joint_name(self) -> str:
-        """Name of the joint that opens it, in the scene."""
         return f"{self.name}/slide"
+
+    @property
+    def joint_range(self) -> tuple[float, float]:
+        return 0.0, self.travel_m
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         cabinet = scene.worldbody.add_body(name=self.name, mocap=True)
         self._add_boards(cabinet)
         drawer = cabinet.add_body(name=f"{self.name}/drawer")
         drawer.add_joint(
-            name=f"{self.name}/slide",
+            name=self.joint_name,
             type=mujoco.mjtJoint.mjJNT_SLIDE,
             axis=[0, -1, 0],
             range=[0, self.travel_m],
@@ -91,4 +96,4 @@ class Drawer(Solid):
             mass=0.02,
             friction=[1, 0.01, 0.0002],
         )
-        drawer.add_site(name=self.site("handle"), pos=[0, bar_y, height], size=[0.002] * 3, rgba=[0, 0, 0, 0])
+        add_site(drawer, self.site("handle"), [0, bar_y, height], [0, -1, 0, 1, 0, 0])  # jaws before and behind the bar

@@ -28,6 +28,10 @@ class Zone(SceneObject):
     def rest_height_m(self) -> float:
         return 0.0
 
+    @property
+    def bounds_m(self) -> tuple[float, float, float]:
+        return (*self.half_extents_m, THICKNESS_M)
+
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = scene.worldbody.add_body(name=self.name, mocap=True)
         body.add_geom(

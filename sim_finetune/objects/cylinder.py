@@ -1,0 +1,46 @@
+"""A free upright cylinder; in: radius and half height; out: a body with a free joint."""
+
+from typing import Literal
+
+import mujoco
+
+from sim_finetune.objects.base import Graspable, Metres
+from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_free, add_grasp, add_site
+
+
+class Cylinder(Graspable):
+    """A can or a disc, standing. size_m: (radius, half height)."""
+
+    kind: Literal["cylinder"]
+    size_m: tuple[Metres, Metres]
+
+    @property
+    def words(self) -> str:
+        return f"{self.colour} cylinder"
+
+    @property
+    def radius_m(self) -> float:
+        return self.size_m[0]
+
+    @property
+    def rest_height_m(self) -> float:
+        return self.size_m[1]
+
+    @property
+    def bounds_m(self) -> tuple[float, float, float]:
+        radius, half = self.size_m
+        return radius, radius, half
+
+    @property
+    def grasp_width_m(self) -> float:
+        return 2 * self.size_m[0]
+
+    def add_to(self, scene: mujoco.MjSpec) -> None:
+        radius, half = self.size_m
+        body = add_free(scene, self.name)
+        kind = mujoco.mjtGeom.mjGEOM_CYLINDER
+        body.add_geom(
+            name=self.name, type=kind, size=[radius, half, 0], rgba=self.rgba, density=DENSITY_KG_M3, **GRIPPED
+        )
+        add_site(body, self.site("top"), [0, 0, half])
+        add_grasp(body, self.name, [0, 0], half, along_y=False)

@@ -1,0 +1,87 @@
+"""Marks painted on the table: a line, a corner, a square; in: half extents; out: fixed bodies that touch nothing."""
+
+import math
+from abc import abstractmethod
+from typing import Literal
+
+import mujoco
+
+from sim_finetune.objects.base import Metres, SceneObject
+from sim_finetune.objects.parts import GHOST, add_bounds, add_box, add_fixed, add_site
+from sim_finetune.objects.zone import THICKNESS_M
+
+STROKE_M = 0.005  # half width of the paint
+
+Strip = tuple[float, float, float, float]  # middle (x, y) and half extents (x, y) [m]
+
+
+class Marker(SceneObject):
+    """Strips of paint within half_extents_m: (x, y)."""
+
+    half_extents_m: tuple[Metres, Metres]
+
+    @abstractmethod
+    def strips(self) -> list[Strip]:
+        """What is painted."""
+
+    @property
+    def radius_m(self) -> float:
+        return math.hypot(*self.half_extents_m)
+
+    @property
+    def rest_height_m(self) -> float:
+        return 0.0
+
+    @property
+    def bounds_m(self) -> tuple[float, float, float]:
+        return (*self.half_extents_m, THICKNESS_M)
+
+    def add_to(self, scene: mujoco.MjSpec) -> None:
+        body = add_fixed(scene, self.name)
+        add_bounds(body, self.name, self.bounds_m)
+        for i, (x, y, half_x, half_y) in enumerate(self.strips(), start=1):
+            size = [half_x, half_y, THICKNESS_M]
+            add_box(body, self.site(f"strip{i}"), size, [x, y, 0], rgba=self.rgba, **GHOST)
+        add_site(body, self.site("top"), [0, 0, THICKNESS_M])
+
+
+class Line(Marker):
+    """A straight stroke."""
+
+    kind: Literal["line"]
+
+    @property
+    def words(self) -> str:
+        return f"{self.colour} line"
+
+    def strips(self) -> list[Strip]:
+        return [(0.0, 0.0, *self.half_extents_m)]
+
+
+class Corner(Marker):
+    """Two strokes that meet at (−x, −y)."""
+
+    kind: Literal["corner"]
+
+    @property
+    def words(self) -> str:
+        return f"{self.colour} corner"
+
+    def strips(self) -> list[Strip]:
+        x, y = self.half_extents_m
+        return [(0.0, STROKE_M - y, x, STROKE_M), (STROKE_M - x, 0.0, STROKE_M, y)]
+
+
+class Square(Marker):
+    """The outline of a rectangle."""
+
+    kind: Literal["square"]
+
+    @property
+    def words(self) -> str:
+        return f"{self.colour} square"
+
+    def strips(self) -> list[Strip]:
+        x, y = self.half_extents_m
+        level = [(0.0, sign * (y - STROKE_M), x, STROKE_M) for sign in (-1, 1)]
+        return level + [(sign * (x - STROKE_M), 0.0, STROKE_M, y) for sign in (-1, 1)]

@@ -94,6 +94,8 @@ def _check_places(spec: "TaskSpec") -> None:
         parent = spec.object(thing.place.parent)
         if thing.place.kind == "inside":
             _check_site(spec, parent.name, "inside")
+        if thing.place.kind == "relative" and parent.place is not None and parent.place.kind in ("on", "inside"):
+            raise ValueError(f"{thing.name!r} cannot stand beside {parent.name!r}, which does not stand on the table")
         chain = [thing.name]
         while parent is not None:
             chain.append(parent.name)

@@ -8,12 +8,13 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Float, Float32, UInt8
 
+from sim_finetune.arrange import place
 from sim_finetune.control import check_action, check_period, drive, limits, put_at, read_state, read_target, wire
 from sim_finetune.embodiment import PREFIX, Embodiment
 from sim_finetune.predicates import SceneView, keep_time
 from sim_finetune.render import Camera, camera_id
 from sim_finetune.rewards import progress, reward, reward_terms
-from sim_finetune.scene import compile_scene, place
+from sim_finetune.scene import compile_scene
 from sim_finetune.spec import TaskSpec
 from sim_finetune.stages import Advance, advance, late
 

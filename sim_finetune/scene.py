@@ -9,10 +9,7 @@ from jaxtyping import Float
 from sim_finetune.embodiment import PREFIX, Embodiment
 from sim_finetune.spec import TaskSpec
 
-Disc = tuple[np.ndarray, float]  # centre (2,) on the table and radius [m]
-
 TIMESTEP_S = 0.005
-PLACE_TRIES = 500
 TABLE_M = (0.36, 0.36)  # half extents; workspace is ±0.25
 # Position and point looked at [m]. "front" faces the robot from above, so arm and blocks hide each other least.
 CAMERAS = {
@@ -91,41 +88,3 @@ def look_at(pos: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]) -> Floa
     quat = np.zeros(4)
     mujoco.mju_mat2Quat(quat, np.stack([right, np.cross(back, right), back], axis=1).ravel())
     return quat
-
-
-def place(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
-    """Put every object somewhere in its region, at least clearance_m apart; ValueError when there is no room."""
-    taken: list[Disc] = []
-    for thing in sorted(spec.objects, key=lambda thing: -thing.radius_m):  # large ones first, or they find no room
-        xy = _free_place(thing.region_m, thing.radius_m + spec.clearance_m, taken, rng)
-        if xy is None:
-            raise ValueError(
-                f"no room for {thing.name!r} in {thing.region_m} with {spec.clearance_m} m clearance ({spec.name})"
-            )
-        taken.append((xy, thing.radius_m))
-        _put(model, data, thing.name, np.array([*xy, thing.rest_height_m]), rng.uniform(*thing.yaw_range_rad))
-
-
-def _free_place(
-    region: tuple[float, float, float, float],
-    reach_m: float,
-    taken: list[Disc],
-    rng: np.random.Generator,
-) -> Float[np.ndarray, "2"] | None:
-    """A random place in the region at least reach_m from every taken disc; None after PLACE_TRIES."""
-    low, high = np.array(region[:2]), np.array(region[2:])
-    for _ in range(PLACE_TRIES):
-        xy = rng.uniform(low, high)
-        if all(np.linalg.norm(xy - other) >= reach_m + radius for other, radius in taken):
-            return xy
-    return None
-
-
-def _put(model: mujoco.MjModel, data: mujoco.MjData, name: str, pos_m: np.ndarray, yaw_rad: float) -> None:
-    pose = np.array([*pos_m, np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2)])
-    mocap = model.body(name).mocapid[0]
-    if mocap >= 0:
-        data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:]
-    else:
-        start = model.joint(name).qposadr[0]
-        data.qpos[start : start + 7] = pose

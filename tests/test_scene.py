@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from simulation import BODIES, TASKS, make_env, task
 
+from sim_finetune.arrange import place
 from sim_finetune.embodiment import load_embodiment
-from sim_finetune.scene import build_scene, compile_scene, place
+from sim_finetune.scene import build_scene, compile_scene
 
 
 @pytest.mark.parametrize("body", BODIES)

@@ -12,25 +12,40 @@ from sim_finetune.scene import TABLE_M, TIMESTEP_S
 
 PLACED = {"name": "it", "colour": "green", "region_m": [0, 0, 0, 0], "yaw_range_rad": [0, 0]}
 TURNS = {"travel_rad": 1.5, "damping": 0.05}
+BOX_SLOT = {"shape": "box", "half_extents_m": [0.02, 0.03], "slack_m": 0.002}
+ELL_SLOT = {"shape": "ell", "half_extents_m": [0.03, 0.035], "slack_m": 0.002}
+PEG_SLOT = {"shape": "box", "half_extents_m": [0.012, 0.012], "slack_m": 0.002}
 CASES: dict[str, dict[str, Any]] = {
     "block": {"half_extents_m": [0.02, 0.03, 0.04]},
     "bowl": {"size_m": [0.07, 0.025]},
     "button": {"half_extents_m": [0.035, 0.035, 0.02], "travel_m": 0.012, "damping": 2.0},
+    "cabinet": {"half_extents_m": [0.07, 0.06, 0.05], **TURNS},
     "capsule": {"size_m": [0.018, 0.03]},
     "container": {"half_extents_m": [0.07, 0.06, 0.03]},
     "corner": {"half_extents_m": [0.05, 0.06]},
     "cylinder": {"size_m": [0.025, 0.03]},
     "drawer": {"half_extents_m": [0.08, 0.06, 0.04], "travel_m": 0.1},
+    "ell": {"half_extents_m": [0.03, 0.035, 0.015]},
+    "faucet": {"half_extents_m": [0.03, 0.03, 0.03], "length_m": 0.08, **TURNS},
+    "fixture": {"half_extents_m": [0.06, 0.06, 0.006], "slot": ELL_SLOT},
     "hinge_door": {"half_extents_m": [0.1, 0.02, 0.06], **TURNS},
+    "kit": {"half_extents_m": [0.05, 0.15, 0.006], "slots": [BOX_SLOT, ELL_SLOT, PEG_SLOT]},
     "knob": {"half_extents_m": [0.035, 0.035, 0.015], **TURNS},
+    "laptop": {"half_extents_m": [0.07, 0.05, 0.008], **TURNS},
     "lever": {"half_extents_m": [0.03, 0.04, 0.015], "length_m": 0.1, "travel_rad": 1.0, "damping": 0.02},
     "lidded_box": {"half_extents_m": [0.06, 0.06, 0.03], **TURNS},
     "line": {"half_extents_m": [0.005, 0.06]},
+    "microwave": {"half_extents_m": [0.08, 0.06, 0.05], **TURNS},
     "pallet": {"half_extents_m": [0.06, 0.06, 0.012]},
+    "peg": {"size_m": [0.012, 0.04]},
+    "pile": {"count": 20, "grain_m": 0.008},
+    "ring": {"size_m": [0.035, 0.008]},
+    "rope": {"size_m": [0.008, 0.2]},
     "sphere": {"size_m": [0.025]},
     "square": {"half_extents_m": [0.05, 0.06]},
     "stand": {"half_extents_m": [0.05, 0.05, 0.02]},
     "switch": {"half_extents_m": [0.03, 0.03, 0.012], "travel_rad": 1.0, "damping": 0.01},
+    "window": {"half_extents_m": [0.09, 0.02, 0.05], "travel_m": 0.06, "damping": 1.0},
     "zone": {"half_extents_m": [0.05, 0.06]},
 }
 

@@ -76,7 +76,7 @@ class SceneObject(BaseModel, ABC):
     @property
     @abstractmethod
     def bounds_m(self) -> tuple[float, float, float]:
-        """Half extents of the box around the shut object, in its body's frame, without handles [m]."""
+        """Half extents of the box around the shut object, in its body's frame, without handles and spouts [m]."""
 
     @property
     def height_m(self) -> float:

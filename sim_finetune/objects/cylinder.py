@@ -8,15 +8,10 @@ from sim_finetune.objects.base import Graspable, Metres
 from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_free, add_grasp, add_site
 
 
-class Cylinder(Graspable):
-    """A can or a disc, standing. size_m: (radius, half height)."""
+class Upright(Graspable):
+    """A round thing that stands. size_m: (radius, half height)."""
 
-    kind: Literal["cylinder"]
     size_m: tuple[Metres, Metres]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} cylinder"
 
     @property
     def radius_m(self) -> float:
@@ -44,3 +39,13 @@ class Cylinder(Graspable):
         )
         add_site(body, self.site("top"), [0, 0, half])
         add_grasp(body, self.name, [0, 0], half, along_y=False)
+
+
+class Cylinder(Upright):
+    """A can or a disc, standing. size_m: (radius, half height)."""
+
+    kind: Literal["cylinder"]
+
+    @property
+    def words(self) -> str:
+        return f"{self.colour} cylinder"

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates.base import FALL_M, Names, Predicate, Tolerance, kinds_with, nearness
 from sim_finetune.predicates.places import AREAS, aside_m, hollow_gap_m, rests_on, within_area
-from sim_finetune.predicates.view import SceneView, pieces
+from sim_finetune.predicates.view import SceneView
 
 Pairs = Annotated[tuple[tuple[str, str], ...], Field(min_length=1, max_length=16)]
 
@@ -158,7 +158,7 @@ class RopeBetween(Predicate):
         yield self.second, ()
 
     def _off_m(self, view: SceneView) -> float:
-        ends = pieces(view, self.rope)[[0, -1], :2]
+        ends = np.stack([view.site(f"{self.rope}/{end}")[:2] for end in ("start", "end")])
         goals = np.stack([view.site(f"{name}/top")[:2] for name in (self.first, self.second)])
         ways = (goals, goals[::-1])
         return min(float(np.linalg.norm(ends - way, axis=1).max()) for way in ways)

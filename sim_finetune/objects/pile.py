@@ -9,7 +9,7 @@ from pydantic import Field
 from sim_finetune.objects.base import SceneObject
 from sim_finetune.objects.parts import DENSITY_KG_M3, FRICTION, add_bounds, add_box, add_fixed, add_site
 
-PITCH = 2.4  # distance of neighbours over a grain's half extent: they start beside one another without touching
+PITCH = 2.8  # distance of neighbours over a grain's half extent: they start beside one another without touching
 
 
 class Pile(SceneObject):

@@ -2,39 +2,54 @@
 
 from collections.abc import Sequence
 
-from sim_finetune.plan import Part, parts
+from sim_finetune.plan import STAYING, Part, stages
 from sim_finetune.skills import FAMILIES, Skill, World, skill
 from sim_finetune.skills.base import FAST, WIDE_M, Goal, up
+from sim_finetune.skills.where import at_place
 
 FIRST_KINDS = {"block", "drawer", "stand", "zone"}  # what the generators of the first families know
 RETREAT_M = 0.10
+SETTING_DOWN = ("place", "insert")
 
 
 def perform(world: World) -> Skill:
     """Endless goals: a task of the first families by its own generator, any other by its plan."""
     spec = world.env.task_spec
-    if spec.family in FAMILIES and {thing.kind for thing in spec.objects} <= FIRST_KINDS:
+    if spec.family in FAMILIES and not spec.oracle and {thing.kind for thing in spec.objects} <= FIRST_KINDS:
         return FAMILIES[spec.family](world)
-    return _carry_out(world, parts(spec, spec.goal))
+    return _all_stages(world, stages(spec))
+
+
+def _all_stages(world: World, todo: Sequence[Sequence[Part]]) -> Skill:
+    """Each stage until all of it holds, the last one, the goal, for ever."""
+    for stage in todo[:-1]:
+        while not all(part.want.holds(world.env.view) for part in stage):
+            yield from _carry_out(world, stage)
+    while True:
+        yield from _carry_out(world, todo[-1])
 
 
 def _carry_out(world: World, todo: Sequence[Part]) -> Skill:
-    """Every part that does not hold, in order and over again; away and still as long as the goal holds."""
-    while True:
-        last = None
-        for part in todo:
-            for step in part.steps:
-                if part.want.holds(world.env.view):
-                    break
-                for last in skill(step.skill)(world, step):
-                    yield last
-        yield from _rest(world, last if todo[-1].stays else None)
+    """Every part that does not hold, in order; then away, and still as long as the goal holds."""
+    last = None
+    for part in todo:
+        for step in part.steps:
+            if _settled(world, part) or (step.want is not part.want and step.want.holds(world.env.view)):
+                continue
+            for last in skill(step.skill)(world, step):
+                yield last
+    yield from _rest(world, last if todo[-1].phase == STAYING else None)
+
+
+def _settled(world: World, part: Part) -> bool:
+    """What the part is for holds, or its object is where it belongs in a pattern that others are still missing from."""
+    last = part.steps[-1]
+    return part.want.holds(world.env.view) or (last.skill in SETTING_DOWN and at_place(world, last))
 
 
 def _rest(world: World, stay: Goal | None) -> Skill:
     """Where the hand is when it has to stay, else up and open; at least one goal, and as long as all is done."""
-    away = Goal(up(world.tool(), RETREAT_M), world.tool_yaw(), WIDE_M, FAST)
-    goal = stay or away
+    goal = stay or Goal(up(world.tool(), RETREAT_M), world.tool_yaw(), WIDE_M, FAST)
     yield goal
     while world.solved():
         yield goal

@@ -3,23 +3,22 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sim_finetune.predicates import Predicate
+from sim_finetune.predicates import JointFraction, Predicate, every
 from sim_finetune.skills.base import Step
 from sim_finetune.spec import TaskSpec
 
-MOTIONS = {"slide": "pull_joint", "hinge": "pull_joint", "turn": "turn_joint", "press": "press", "flip": "press"}
+MOTIONS = {"slide": "pull_joint", "hinge": "pull_joint", "turn": "turn_joint", "press": "press", "flip": "pull_joint"}
 FITTING = ("fixture", "kit")  # kinds that things are fitted into
+OPEN = 0.8  # of its range, for things to go into a drawer or under a lid
+OPENING, PUTTING, SHUTTING, STAYING = range(4)  # what comes first
 
 
 class Part(NamedTuple):
-    """Something to bring about. steps: how; none when it is only to be kept.
-
-    stays: the hand has to stay there for it to hold.
-    """
+    """Something to bring about, want. steps: how; none when it is only to be kept. phase: one of the four above."""
 
     want: Any
     steps: tuple[Step, ...]
-    stays: bool = False
+    phase: int
 
     @property
     def moves(self) -> str:
@@ -28,18 +27,47 @@ class Part(NamedTuple):
 
     @property
     def needs(self) -> set[str]:
-        """Objects that must not be moved afterwards, or have to be open before."""
+        """Objects that must not be moved afterwards."""
         return {step.target for step in self.steps if step.target} - {self.moves}
 
 
 def plan(spec: TaskSpec) -> list[Step]:
-    """The steps of all parts in order; ValueError names the statement that no skill brings about."""
-    return [step for part in parts(spec, spec.goal) for step in part.steps]
+    """All steps of a task in order; ValueError names the statement that no skill brings about."""
+    return [step for stage in stages(spec) for part in stage for step in part.steps]
+
+
+def stages(spec: TaskSpec) -> list[list[Part]]:
+    """What has to be brought about, stage by stage and for the goal: as the task hints, or else derived."""
+    goals = [*(stage.goal for stage in spec.stages), spec.goal]
+    return [hinted(spec)] if spec.oracle else [parts(spec, goal) for goal in goals]
 
 
 def parts(spec: TaskSpec, goal: Predicate) -> list[Part]:
     """What has to be brought about for a goal, in order: supports before what stands on them, staying last."""
     return in_order(_parts(spec, goal))
+
+
+def hinted(spec: TaskSpec) -> list[Part]:
+    """The task's own calls; each belongs to the first statement about its object (and target), or to the goal."""
+    statements = [inner for goal in [*(stage.goal for stage in spec.stages), spec.goal] for inner in every(goal)]
+    found = []
+    for call in spec.oracle:
+        about = {call.object, call.target} - {None}
+        wants = [want for want in statements if not want.inner() and about <= {name for name, _ in want.names()}]
+        want = wants[0] if wants else spec.goal
+        found.append(Part(want, (Step(call.skill, call.object, call.target, call.site, want),), PUTTING))
+    return found
+
+
+def in_order(unordered: list[Part]) -> list[Part]:
+    """By phase, and within one each part after those that move what it needs; in the given order otherwise."""
+    left, ordered = sorted(unordered, key=lambda part: part.phase), []
+    while left:
+        same = [part for part in left if part.phase == left[0].phase]
+        free = [part for part in same if not part.needs & {other.moves for other in same if other is not part}]
+        ordered.append((free or same)[0])  # in a circle, as written
+        left.remove(ordered[-1])
+    return ordered
 
 
 def _parts(spec: TaskSpec, goal: Any) -> list[Part]:
@@ -48,62 +76,149 @@ def _parts(spec: TaskSpec, goal: Any) -> list[Part]:
     return PLANNERS[goal.kind](spec, goal)
 
 
-def in_order(unordered: list[Part]) -> list[Part]:
-    """Each part after those that move what it needs; in the given order otherwise, parts that stay at the end."""
-    left, ordered = sorted(unordered, key=lambda part: part.stays), []
-    while left:
-        free = [part for part in left if not part.needs & {other.moves for other in left if other is not part}]
-        ordered.append(free[0] if free else left[0])  # in a circle, as written
-        left.remove(ordered[-1])
-    return ordered
-
-
 def _steps(want: Any, *calls: tuple[str, str, str | None]) -> tuple[Step, ...]:
     return tuple(Step(skill, thing, target, None, want) for skill, thing, target in calls)
 
 
 def _put(spec: TaskSpec, goal: Any, thing: str, target: str | None) -> Part:
-    """Take a thing and set it down, or fit it in; push it when it cannot be grasped."""
-    if not _graspable(spec, thing):
-        return Part(goal, _steps(goal, ("push", thing, target)))
+    """Take a thing and set it down, or fit it in; push it when it cannot be grasped. What is shut is opened first."""
+    opened = () if target is None else _opened(spec, goal, target)
+    if not hasattr(spec.object(thing), "grasp_width_m"):
+        return Part(goal, opened + _steps(goal, ("push", thing, target)), PUTTING)
     down = "insert" if target and spec.object(target).kind in FITTING else "place"
-    return Part(goal, _steps(goal, ("grasp", thing, None), (down, thing, target)))
+    return Part(goal, opened + _steps(goal, ("grasp", thing, None), (down, thing, target)), PUTTING)
 
 
-def _graspable(spec: TaskSpec, name: str) -> bool:
-    return hasattr(spec.object(name), "grasp_width_m")
+def _opened(spec: TaskSpec, goal: Any, target: str) -> tuple[Step, ...]:
+    if not hasattr(spec.object(target), "joint_name") or goal.kind not in ("inside", "assigned"):
+        return ()
+    want = JointFraction(kind="joint_fraction", object=target, at_least=OPEN)
+    return _steps(want, (MOTIONS[spec.object(target).motion], target, None))
 
 
 def _keep(spec: TaskSpec, goal: Any) -> list[Part]:
     """True from the start, or as soon as the hand lets go and retreats."""
-    return [Part(goal, ())]
+    return [Part(goal, (), PUTTING)]
 
 
 def _reach(spec: TaskSpec, goal: Any) -> list[Part]:
-    return [Part(goal, _steps(goal, ("reach", goal.object, None)), stays=True)]
+    return [Part(goal, _steps(goal, ("reach", goal.object, None)), STAYING)]
 
 
-def _on_top(spec: TaskSpec, goal: Any) -> list[Part]:
-    return [_put(spec, goal, goal.object, goal.support)]
+def _grasp(spec: TaskSpec, goal: Any) -> list[Part]:
+    return [Part(goal, _steps(goal, ("grasp", goal.object, None)), STAYING)]
 
 
-def _in_zone(spec: TaskSpec, goal: Any) -> list[Part]:
-    return [Part(goal, _steps(goal, ("push", goal.object, goal.zone)))]
+def _lift(spec: TaskSpec, goal: Any) -> list[Part]:
+    return [Part(goal, _steps(goal, ("grasp", goal.object, None), ("lift", goal.object, None)), STAYING)]
+
+
+def _to_target(field: str | None) -> Callable[[TaskSpec, Any], list[Part]]:
+    """Puts goal.object where goal.`field` says, None where the statement itself says."""
+    return lambda spec, goal: [_put(spec, goal, goal.object, getattr(goal, field) if field else None)]
+
+
+def _several(spec: TaskSpec, goal: Any) -> list[Part]:
+    return [_put(spec, goal, name, None) for name in goal.objects]
+
+
+def _layout(spec: TaskSpec, goal: Any) -> list[Part]:
+    if goal.layout != "stack":
+        return _several(spec, goal)
+    pairs = zip(goal.objects[1:], goal.objects, strict=False)
+    return [_put(spec, goal, name, support) for name, support in pairs]
+
+
+def _assigned(spec: TaskSpec, goal: Any) -> list[Part]:
+    return [_put(spec, goal, name, place) for name, place in goal.pairs]
+
+
+def _contact(spec: TaskSpec, goal: Any) -> list[Part]:
+    """Push the one that can be moved against the other."""
+    movable = [name for name in (goal.object, goal.other) if spec.object(name).free]
+    if not movable:
+        raise ValueError(f"{spec.name}: neither {goal.object!r} nor {goal.other!r} can be moved to touch the other")
+    other = goal.other if movable[0] == goal.object else goal.object
+    return [Part(goal, _steps(goal, ("push", movable[0], other)), PUTTING)]
 
 
 def _joint(spec: TaskSpec, goal: Any) -> list[Part]:
-    return [Part(goal, _steps(goal, (MOTIONS[spec.object(goal.object).motion], goal.object, None)))]
+    shut = getattr(goal, "at_most", None) is not None or not getattr(goal, "on", True)
+    step = (MOTIONS[spec.object(goal.object).motion], goal.object, None)
+    return [Part(goal, _steps(goal, step), SHUTTING if shut else OPENING)]
+
+
+def _press(spec: TaskSpec, goal: Any) -> list[Part]:
+    return [Part(goal, _steps(goal, ("press", goal.object, None)), STAYING)]
+
+
+def _sweep(spec: TaskSpec, goal: Any) -> list[Part]:
+    return [Part(goal, _steps(goal, ("sweep", goal.pile, goal.zone)), PUTTING)]
 
 
 def _all(spec: TaskSpec, goal: Any) -> list[Part]:
     return [part for each in goal.parts for part in _parts(spec, each)]
 
 
+def _plannable(spec: TaskSpec, goal: Any, count: int) -> list[Part]:
+    """The first `count` parts that there is a plan for."""
+    found: list[list[Part]] = []
+    faults: list[str] = []
+    for each in goal.parts:
+        try:
+            found.append(_parts(spec, each))
+        except ValueError as fault:
+            faults.append(str(fault))
+    if len(found) < count:
+        raise ValueError("; ".join(faults))
+    return [part for some in found[:count] for part in some]
+
+
+def _held(spec: TaskSpec, goal: Any) -> list[Part]:
+    """As its part, until it has held for long enough."""
+    return _parts(spec, goal.part)
+
+
+def _not(spec: TaskSpec, goal: Any) -> list[Part]:
+    """The opposite motion; what only the hand keeps up, or a touch, ends when the hand retreats."""
+    part = goal.part
+    if part.kind in KEPT_BY_HAND:
+        return _keep(spec, goal)
+    if part.kind == "toggled":
+        return _parts(spec, part.model_copy(update={"on": not part.on}))
+    if part.kind == "joint_fraction":
+        shut = part.at_least is not None
+        bounds = {"at_least": None, "at_most": part.at_least / 2} if shut else {"at_least": OPEN, "at_most": None}
+        return _parts(spec, part.model_copy(update=bounds))
+    if part.kind in ("on_top", "inside", "in_zone", "pose_near"):
+        return [_put(spec, goal, part.object, None)]
+    raise ValueError(f"{spec.name}: no skill brings about the opposite of {part.kind!r}")
+
+
+KEPT_BY_HAND = ("grasped", "height_above", "in_contact", "pressed", "tool_near")
 PLANNERS: dict[str, Callable[[TaskSpec, Any], list[Part]]] = {
+    "aligned_with": _to_target("target"),
     "all": _all,
-    "in_zone": _in_zone,
+    "any": lambda spec, goal: _plannable(spec, goal, 1),
+    "assigned": _assigned,
+    "at_least": lambda spec, goal: _plannable(spec, goal, goal.count),
+    "grasped": _grasp,
+    "height_above": _lift,
+    "hold_for": _held,
+    "in_contact": _contact,
+    "in_zone": _to_target("zone"),
+    "inside": _to_target("container"),
     "joint_fraction": _joint,
-    "on_top": _on_top,
+    "layout_matches": _layout,
+    "not": _not,
+    "on_top": _to_target("support"),
+    "pose_near": _to_target("target"),
+    "pressed": _press,
     "released": _keep,
+    "sorted_by": _several,
+    "swept": _sweep,
+    "toggled": _joint,
     "tool_near": _reach,
+    "undisturbed": _keep,
+    "upright": _keep,
 }

@@ -35,8 +35,7 @@ def place_of(world: World, step: Step) -> Place:
     kind = getattr(step.want, "kind", None)
     if kind is None:
         kind = "inside" if step.target and world.has(step.target, "inside") else "on_top"
-    if kind not in         raise ValueError(f"{kind!r} does not say where {step.object!r} belongs; {sorted(PLACES)} do")
-    return PLACES[kind](world, step)
+    if kind not in
 
 
 def at_place(world: World, step: Step) -> bool:
@@ -153,104 +152,6 @@ def _companions(goal: Any, step: Step) -> list[str]:
         if type(part) is type(step.want) and len(about) == 2 and about[1] == step.target:
             names.append(about[0])
     return list(dict.fromkeys(names)) if step.object in names else []
-
-
-PLACES:
-        raise ValueError(f"{kind!r} does not say where {step.object!r} belongs; {sorted(PLACES)} do")
-    return PLACES[kind](world, step)
-
-
-def at_place(world: World, step: Step) -> bool:
-    """Whether the step's object stands where it belongs."""
-    place = place_of(world, step)
-    turned = 0.0 if place.yaw_rad is None else smallest_turn(world.yaw(step.object) - place.yaw_rad, place.period_rad)
-    away = float(np.linalg.norm(world.centre(step.object) - place.point_m))
-    return away < AT_PLACE_M and abs(turned) < AT_PLACE_RAD
-
-
-def target_of(step: Step) -> str:
-    """The object that the step is about besides its own; ValueError when it has none."""
-    if step.target is None:
-        raise ValueError(f"{step.skill} of {step.object!r} needs a target")
-    return step.target
-
-
-def _rest_m(world: World, name: str) -> float:
-    return float(world.env.task_spec.object(name).rest_height_m)
-
-
-def _on_top(world: World, step: Step) -> Place:
-    top = world.site(target_of(step), "top")
-    half = world.env.view.half_extents(target_of(step))
-    return Place(up(top + _share(world, step, half), _rest_m(world, step.object)))
-
-
-def _inside(world: World, step: Step) -> Place:
-    target = target_of(step)
-    middle, half = world.site(target, "inside"), world.env.model.site(f"{target}/inside").size
-    floor = at_height(middle, middle[2] - half[2]) + _share(world, step, half)
-    return Place(up(floor, _rest_m(world, step.object)), rim_m=float(middle[2] + half[2]))
-
-
-def _in_zone(world: World, step: Step) -> Place:
-    target = target_of(step)
-    middle = world.centre(target) + _share(world, step, world.env.view.half_extents(target))
-    return Place(at_height(middle, _rest_m(world, step.object)))
-
-
-def _pose_near(world: World, step: Step) -> Place:
-    site = f"{target_of(step)}/{step.want.site}"
-    point, matrix = world.env.view.site(site), world.env.data.site(site).xmat
-    yaw = None if step.want.yaw_within_rad is None else float(np.arctan2(matrix[3], matrix[0]))
-    return Place(up(point, _rest_m(world, step.object)), yaw, 2 * np.pi / step.want.symmetry)
-
-
-def _aligned(world: World, step: Step) -> Place:
-    """Where it stood at the start, turned like the target."""
-    start = at_height(world.env.view.start[step.object][0], _rest_m(world, step.object))
-    return Place(start, world.yaw(target_of(step)), 2 * np.pi / step.want.symmetry)
-
-
-def _layout(world: World, step: Step) -> Place:
-    names, layout = step.want.objects, step.want.layout
-    if layout == "stack":
-        return _on_top(world, step)
-    slots = pattern_offsets(layout, len(names), step.want.pitch_m)
-    return _spot(world, step, names, slots, TURNS_RAD, free=True)
-
-
-def _sorted(world: World, step: Step) -> Place:
-    """In a row along the axis, the smallest at its low end."""
-    view, by = world.env.view, step.want.by
-    half = {name: view.half_extents(name) for name in step.want.objects}
-    size = {name: float(np.prod(half[name]) if by == "size" else half[name][2]) for name in half}
-    names = tuple(sorted(size, key=lambda name: size[name]))
-    pitch = 2 * max(world.env.task_spec.object(name).radius_m for name in names) + ROW_M + step.want.gap_m
-    slots = np.zeros((len(names), 2))
-    slots[:, "xy".index(step.want.axis)] = (np.arange(len(names)) - (len(names) - 1) / 2) * pitch
-    return _spot(world, step, names, slots, (0.0,), free=False)
-
-
-def _spot(world: World, step: Step, names: tuple[str, ...], slots: np.ndarray, turns: Any, *, free: bool) -> Place:
-    x, y = spots(world, names, slots, turns, free=free)[step.object]
-    return Place(np.array([x, y, _rest_m(world, step.object)]))
-
-
-def _assigned(world: World, step: Step) -> Place:
-    target = target_of(step)
-    if world.has(target, "inside"):
-        return _inside(world, step)
-    return (_in_zone if world.env.task_spec.object(target).kind in PAINTED else _on_top)(world, step)
-
-
-def _touching(world: World, step: Step) -> Place:
-    """Into the middle of what it shall touch: it gets as far as its edge."""
-    return Place(at_height(world.centre(target_of(step)), _rest_m(world, step.object)))
-
-
-def _away(world: World, step: Step) -> Place:
-    x, y = emptiest(world, step.object)
-    return Place(np.array([x, y, _rest_m(world, step.object)]))
 
 
 PLACES: dict[str, Callable[[World, Step], Place]] = {

@@ -19,12 +19,14 @@ def on(thing, support):
 
 def test_each_first_task_has_a_plan():
     assert calls(task("reach")) == [("reach", "target", None)]
-    assert calls(task("push_to_zone")) == [("push", "target", "zone")]
+    assert calls(task("push_to_zone")) == [("grasp", "target", None), ("place", "target", "zone")]
+    assert calls(task("open_drawer")) == [("pull_joint", "drawer", None)]
+    assert calls(task("pick_and_place")) == [("grasp", "target", None), ("place", "target", "stand")]
 
 
 def test_supports_are_set_before_what_stands_on_them():
     tower = AllOf(kind="all", parts=(on("other1", "target"), on("target", "stand")))
-    assert list(dict.fromkeys(thing for _, thing, _ in calls(task("pick_and_place"), tower))) == ["target", "other1"]
+    assert [thing for _, thing, _ in calls(task("pick_and_place"), tower)] == ["target", "target", "other1", "other1"]
 
 
 def test_a_statement_that_no_skill_brings_about_is_named(monkeypatch):

@@ -35,7 +35,9 @@ def place_of(world: World, step: Step) -> Place:
     kind = getattr(step.want, "kind", None)
     if kind is None:
         kind = "inside" if step.target and world.has(step.target, "inside") else "on_top"
-    if kind not in
+    if kind not in PLACES:
+        raise ValueError(f"{kind!r} does not say where {step.object!r} belongs; {sorted(PLACES)} do")
+    return PLACES[kind](world, step)
 
 
 def at_place(world: World, step: Step) -> bool:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from sim_finetune.nesting import PLACE_TRIES, Disc, fits, place_nested, put
 from sim_finetune.objects import SceneObject
+from sim_finetune.objects.base import Articulated
 from sim_finetune.placement import Layout, Region, pattern_offsets, pattern_rows
 from sim_finetune.spec import TaskSpec
 
@@ -30,6 +31,7 @@ def place(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.ra
     Layouts and objects with others beside them are placed as one; what stands on or in another comes last.
     ValueError when there is no room.
     """
+    _set_joints(spec, data)
     taken: list[Disc] = []
     for group, region in sorted(_groups(spec, model, rng), key=_needs_m, reverse=True):  # or large ones find no room
         centre = _free_place(spec, group, region, taken, rng)
@@ -38,6 +40,14 @@ def place(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.ra
             put(model, data, thing.name, np.array([*(centre + offset), above_m + thing.rest_height_m]), turn)
             taken += [(centre + offset, thing.radius_m)] if above_m == 0 else []
     place_nested(spec, model, data, rng)
+
+
+def _set_joints(spec: TaskSpec, data: mujoco.MjData) -> None:
+    """Doors, drawers and lids as far open as their specs say."""
+    for thing in spec.objects:
+        if isinstance(thing, Articulated):
+            low, high = thing.joint_range
+            data.joint(thing.joint_name).qpos[0] = low + thing.start_fraction * (high - low)
 
 
 def _needs_m(group: tuple[list[Standing], Region]) -> float:

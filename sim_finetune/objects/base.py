@@ -142,9 +142,12 @@ class Articulated(Solid):
     Its site `name/handle`, on the moving part, is where a tool takes or pushes it. The jaws close along its x, which is
     level at every opening; its y is the way it moves when it opens (across y for a drawer, whose bar lies across).
     motion: slide along a line; hinge about a vertical; turn on the spot; press down; flip about a level axis.
+    start_fraction: of its range, where the joint stands when an episode begins.
     """
 
     motion: ClassVar[Literal["slide", "hinge", "turn", "press", "flip"]]
+
+    start_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
 
     @property
     def joint_name(self) -> str:

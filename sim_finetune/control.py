@@ -5,7 +5,7 @@ from typing import NamedTuple
 import mink
 import mujoco
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from sim_finetune.embodiment import Embodiment
 
@@ -128,9 +128,19 @@ class ToolSolver:
         if tilt < yaw:  # where the tool may lean, larger linear steps overshoot and the arm swings to and fro
             steps = dict.fromkeys(embodiment.joint_names, ROUND_STEP)
             self._limits.append(mink.VelocityLimit(self._model, steps))
+        self._bears_tool = self._joints_up_to_tool()
         self._set(np.array(embodiment.home))
         self._posture.set_target(self._configuration.q)
         self._upright = self._pose().rotation()  # the home's orientation counts as yaw 0
+
+    def _joints_up_to_tool(self) -> Bool[np.ndarray, "n"]:
+        """Which joints can move the tool; another arm's cannot, and stay as they are given."""
+        body, bodies = self._model.site(self._body.tool_site).bodyid[0], set()
+        while body:
+            bodies.add(body)
+            body = self._model.body_parentid[body]
+        joints = [self._model.joint(name).id for name in self._body.joint_names]
+        return np.array([self._model.jnt_bodyid[joint] in bodies for joint in joints])
 
     def _set(self, joints: Float[np.ndarray, "n"]) -> None:
         qpos = self._configuration.q.copy()
@@ -162,4 +172,4 @@ class ToolSolver:
             self._configuration.integrate_inplace(velocity, 1.0)
             if np.linalg.norm(self._tool.compute_error(self._configuration)[:3]) < IK_DONE_M:
                 break
-        return self._configuration.q[self._wiring.qpos].copy()
+        return np.where(self._bears_tool, self._configuration.q[self._wiring.qpos], joints)

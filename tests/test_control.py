@@ -7,6 +7,7 @@ from simulation import BODIES, make_env
 
 from sim_finetune.control import ToolSolver, limits
 from sim_finetune.embodiment import load_embodiment
+from sim_finetune.expert import Expert
 
 LEANING = [name for name in BODIES if load_embodiment(name).turn_cost[0] < load_embodiment(name).turn_cost[1]]
 
@@ -79,6 +80,18 @@ def test_a_body_told_to_stay_stays(name):
     for _ in range(20):
         env.step(stay)
         np.testing.assert_allclose(env.state(), before, atol=2e-3)
+
+
+def test_the_arm_without_the_tool_is_left_alone():
+    env = make_env(body="bimanual")
+    env.reset(seed=3)
+    expert, before = Expert(env, noise=0.0, rng=np.random.default_rng(0)), env.target()
+    other = [name.startswith("left") for name in env.embodiment.action_names]
+    for _ in range(10):
+        action = expert.act()
+        np.testing.assert_allclose(action[other], before[other], atol=1e-6)
+        env.step(action)
+    assert np.abs(env.target() - before)[~np.array(other)].max() > 0.1
 
 
 def test_a_step_moves_no_joint_faster_than_the_robot_may():

@@ -98,6 +98,18 @@ def test_forward_kinematics_equal_the_published_table(name):
         np.testing.assert_allclose(axis, table[:3, 2], atol=1e-6)
 
 
+@pytest.mark.parametrize(("prefix", "base_m"), [("right_", (0, -0.2, 0)), ("left_", (0, 0.3, 0))])
+def test_each_of_two_arms_is_the_published_one(prefix, base_m):
+    model = load_embodiment("bimanual").spec().compile()
+    data = mujoco.MjData(model)
+    for joints in np.random.default_rng(0).uniform(-3, 3, (20, 6)):
+        for number, angle in enumerate(joints, start=1):
+            data.joint(f"{prefix}joint{number}").qpos[0] = angle
+        mujoco.mj_forward(model, data)
+        flange_m = flange_by_table("ur5e", joints)[:3, 3] + base_m
+        np.testing.assert_allclose(data.site(f"{prefix}flange").xpos, flange_m, atol=1e-6)
+
+
 def test_the_flanges_turn_with_the_last_link_of_the_table():
     for name, mount_rad in (("panda", -np.pi / 4), ("ur5e", np.pi / 2)):  # how the hand is screwed to the flange
         body = load_embodiment(name)
@@ -127,10 +139,28 @@ def test_home_is_within_limits_with_the_tool_over_the_table(name):
     assert 0.08 < z < 0.25
 
 
+TIPS = {"hand": ("thumb2", "index2"), "fingers": ("thumb3", "index3"), "so101": ("fixed_jaw", "moving_jaw")}
+TIPS |= {"bimanual": ("right_finger1", "right_finger2")}
+
+
 @pytest.mark.parametrize("name", BODIES)
 def test_gap_of_the_gripper_is_where_the_fingertips_are(name):
     body = load_embodiment(name)
-    assert body.gripper.opening(body.gripper.gap_m[1]) == 1.0
+    model = body.spec().compile()
+    data = mujoco.MjData(model)
+    tips = [model.geom(tip).id for tip in TIPS.get(name, ("finger1", "finger2"))]
+    for gap_m in (0.02, 0.045, 0.07):
+        for joint, value in zip(body.gripper.joint_names, body.fingers(body.gripper.opening(gap_m)), strict=True):
+            low, high = model.joint(joint).range
+            assert low <= value <= high, joint
+            data.joint(joint).qpos[0] = value
+        mujoco.mj_forward(model, data)
+        assert mujoco.mj_geomDistance(model, data, *tips, 1.0, np.zeros(6)) == pytest.approx(gap_m, abs=6e-3)
+
+
+def test_an_opening_is_cut_to_what_the_fingers_can():
+    body = load_embodiment("panda")
+    assert body.gripper.opening(1.0) == 1.0
     assert body.gripper.opening(-1.0) == 0.0
     np.testing.assert_allclose(body.fingers(0.0), body.gripper.closed)
     np.testing.assert_allclose(body.fingers(1.0), body.gripper.open)
@@ -138,7 +168,10 @@ def test_gap_of_the_gripper_is_where_the_fingertips_are(name):
 
 
 def test_unknown_names_list_what_there_is():
-    with pytest.raises(ValueError, match=r"no embodiment 'pr2'; there are \['hand', 'panda', 'so101', 'ur5e'\], or"):
+    with pytest.raises(
+        ValueError,
+        match=r"no embodiment 'pr2'; there are \['bimanual', 'fingers', 'hand', 'panda', 'so101', 'ur5e'\], or",
+    ):
         load_embodiment("pr2")
     hand = load_embodiment("hand")
     with pytest.raises(ValueError, match=r"no joint 'joint9'; hand.xml has \['joint1'"):

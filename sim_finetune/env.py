@@ -12,11 +12,13 @@ from sim_finetune.arrange import place
 from sim_finetune.control import check_action, check_period, drive, limits, put_at, read_state, read_target, wire
 from sim_finetune.embodiment import PREFIX, Embodiment
 from sim_finetune.predicates import SceneView, keep_time
+from sim_finetune.randomise import draw
 from sim_finetune.render import Camera, camera_id
 from sim_finetune.rewards import progress, reward, reward_terms
-from sim_finetune.scene import compile_scene
+from sim_finetune.scene import CAMERAS, compile_scene
 from sim_finetune.spec import TaskSpec
 from sim_finetune.stages import Advance, advance, late
+from sim_finetune.vary import change_look, lowered, own_model, put_clutter
 
 SETTLE_STEPS = 40  # 0.2 s: placed objects come to rest before the first observation
 FULL_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -33,7 +35,8 @@ class TaskEnv(gymnasium.Env):
     action Float32[d]: joint targets [rad or m] and opening [0, 1].
     The reward, in [0, 1], is the progress, or the mean of the terms that the spec writes. `info` at every step and
     reset: success (every stage done, goal held for hold_s), is_success (the same), goal_holds (all of it, now), progress,
-    tool_m, stages (bool [number of stages], done so far), reward_terms {name: in [0, 1]}.
+    tool_m, stages (bool [number of stages], done so far), reward_terms {name: in [0, 1]};
+    at reset also randomisation (randomise.Drawn as a dict) when the spec asks for it.
     """
 
     def __init__(
@@ -54,7 +57,8 @@ class TaskEnv(gymnasium.Env):
         self.image_px, self.observe_pixels, self.terminate_on_success = image_px, observe_pixels, terminate_on_success
         self.render_mode, self._max_episode_steps = render_mode, max_steps
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": control_hz}
-        self.model = compile_scene(spec, embodiment)
+        self._body, self._compiled = embodiment, compile_scene(spec, embodiment)
+        self.model = self._compiled if spec.randomise is None else own_model(self._compiled)
         self.data = mujoco.MjData(self.model)
         self.wiring = wire(self.model, embodiment, prefix=PREFIX)
         self.view = SceneView(
@@ -82,9 +86,11 @@ class TaskEnv(gymnasium.Env):
         """Start an episode; the same seed gives the same places, start pose and words."""
         # Mixed with the task's hash: otherwise all tasks would put their objects in the same places for the same seed.
         super().reset(seed=None if seed is None else seed << 32 | int(self.task_spec.hash[:8], 16))
-        rng, body = self.np_random, self.embodiment
+        rng = self.np_random
         mujoco.mj_resetData(self.model, self.data)
         place(self.task_spec, self.model, self.data, rng)
+        look = self._change_look()
+        body = self.embodiment
         start = np.array(body.home) + rng.uniform(-1, 1, len(body.home)) * body.home_noise
         start = np.append(np.clip(start, self.wiring.low, self.wiring.high), 1.0)
         put_at(self.data, self.wiring, body, start)
@@ -92,7 +98,18 @@ class TaskEnv(gymnasium.Env):
         mujoco.mj_forward(self.model, self.data)
         self.task_description = self.task_spec.instruction(int(rng.integers(len(self.task_spec.instructions))))
         self._start_over()
-        return self.observation(), self._look()
+        return self.observation(), self._report() | look
+
+    def _change_look(self) -> dict[str, Any]:
+        """Draw how the episode looks, when the spec asks for it, and say so: `info["randomisation"]`."""
+        spec = self.task_spec
+        if spec.randomise is None:
+            return {}
+        drawn = draw(spec.randomise, list(CAMERAS), self.np_random)
+        change_look(self._compiled, self.model, spec.randomise, drawn)
+        put_clutter(spec, self.model, self.data, drawn, self.np_random)
+        self.embodiment = lowered(self._body, drawn)
+        return {"randomisation": drawn._asdict()}
 
     def _start_over(self) -> None:
         """Forget the episode before: counters, clocks, and where things stood."""
@@ -110,13 +127,13 @@ class TaskEnv(gymnasium.Env):
             self.model, self.data
         )  # positions of sites and geoms are those before the last substep otherwise
         self._steps += 1
-        info = self._look()
+        info = self._report()
         done = self.terminate_on_success and info["success"]
         over = self._steps >= self._max_episode_steps or late(self.task_spec.stages, self._stage, self.view)
         gain = reward(self.task_spec, info["reward_terms"], info["progress"])
         return self.observation(), gain, done, over, info
 
-    def _look(self) -> dict[str, Any]:
+    def _report(self) -> dict[str, Any]:
         """Bring stages and clocks up to date with the scene as it is now, and say how it stands: `info`."""
         spec = self.task_spec
         keep_time([spec.goal, *(stage.goal for stage in spec.stages)], self.view)

@@ -14,6 +14,7 @@ from sim_finetune import BACKENDS, no_gl
 
 OVERSAMPLE = 2  # drawn this much larger and averaged: a 5-pixel block moves smoothly instead of by whole pixels
 MAX_GEOMS = 500
+OFFSCREEN = mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value
 
 
 @lru_cache(maxsize=1)
@@ -49,6 +50,7 @@ class Camera:
         """The picture `camera` takes of `data` now."""
         self._view.fixedcamid = camera_id(self._model, camera)
         _gl().make_current()  # somebody else in this process may draw too
+        mujoco.mjr_setBuffer(OFFSCREEN, self._context)  # a model with other textures has buffers of its own
         every = mujoco.mjtCatBit.mjCAT_ALL
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._view, every, self._scene)
         mujoco.mjr_render(self._rect, self._scene, self._context)
@@ -75,12 +77,11 @@ _SHARED: dict[int, mujoco.MjrContext] = {}
 
 
 def _buffers(model: mujoco.MjModel) -> mujoco.MjrContext:
-    """GL buffers for the model. Only meshes, textures and the like are uploaded, so plain models all take number 0."""
+    """GL buffers for the model. Only meshes, textures and the like are uploaded: models that have the same share them."""
     _gl()
-    own = model.nmesh + model.ntex + model.nhfield + model.nskin + model.nflex > 0
-    key = id(model) if own else 0
+    own = model.nmesh + model.nhfield + model.nskin + model.nflex > 0
+    key = id(model) if own else hash(model.tex_data.tobytes())
     if key not in _SHARED:
         context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         _SHARED[key] = context
     return _SHARED[key]

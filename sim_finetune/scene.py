@@ -17,6 +17,10 @@ CAMERAS = {
     "side": ((0.05, -0.85, 0.55), (0.03, 0.0, 0.05), 40.0),
     "top": ((0.0, 0.0, 1.15), (0.001, 0.0, 0.0), 32.0),
 }
+# Half extents [m] and grey of things that only stand about; "/" first: no object's name can begin so.
+CLUTTER = "/clutter"
+CLUTTER_M = [(0.02 + 0.004 * (i % 3), 0.015 + 0.005 * (i % 2), 0.01 + 0.004 * (i % 4)) for i in range(8)]
+DARK, LIGHT = [0.55, 0.53, 0.50], [1.0, 0.98, 0.95]  # of the table's patterns, which are multiplied with its colour
 
 
 _MODELS: dict[tuple[str, str], mujoco.MjModel] = {}
@@ -41,6 +45,9 @@ def build_scene(spec: TaskSpec, embodiment: Embodiment) -> mujoco.MjSpec:
     _add_room(scene)
     for thing in spec.objects:
         thing.add_to(scene)
+    if spec.randomise is not None:
+        _add_patterns(scene)
+        _add_clutter(scene, spec.randomise.clutter)
     base = scene.worldbody.add_frame(pos=embodiment.base_m)
     scene.attach(embodiment.spec(), prefix=PREFIX, frame=base)
     return scene
@@ -78,6 +85,29 @@ def _add_room(scene: mujoco.MjSpec) -> None:
     world.add_light(name="lamp", pos=[0.5, 0.5, 2.0], dir=[-0.25, -0.25, -1.0], **lamp)
     for name, (pos, target, fovy) in CAMERAS.items():
         world.add_camera(name=name, pos=pos, quat=look_at(np.array(pos), np.array(target)), fovy=fovy)
+
+
+def _add_patterns(scene: mujoco.MjSpec) -> None:
+    """A material for each of randomise.TEXTURES but the plain one."""
+    builtin, flat = mujoco.mjtBuiltin, mujoco.mjtTexture.mjTEXTURE_2D
+    patterns = {
+        "checker": (builtin.mjBUILTIN_CHECKER, mujoco.mjtMark.mjMARK_NONE, 6),
+        "gradient": (builtin.mjBUILTIN_GRADIENT, mujoco.mjtMark.mjMARK_NONE, 1),
+        "tiles": (builtin.mjBUILTIN_FLAT, mujoco.mjtMark.mjMARK_EDGE, 8),
+    }
+    for name, (kind, mark, repeat) in patterns.items():
+        size = {"width": 64, "height": 64}
+        scene.add_texture(name=name, type=flat, builtin=kind, mark=mark, rgb1=DARK, rgb2=LIGHT, markrgb=LIGHT, **size)
+        material = scene.add_material(name=name, texrepeat=[repeat, repeat])
+        material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+
+
+def _add_clutter(scene: mujoco.MjSpec, count: int) -> None:
+    """Fixed grey boxes under the floor, from where a reset may fetch them."""
+    for number in range(count):
+        body = scene.worldbody.add_body(name=f"{CLUTTER}{number}", mocap=True, pos=[0, 0, -1])
+        grey = [0.25 + 0.06 * number] * 3
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=CLUTTER_M[number], rgba=[*grey, 1])
 
 
 def look_at(pos: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]) -> Float[np.ndarray, "4"]:

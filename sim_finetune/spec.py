@@ -11,6 +11,7 @@ from sim_finetune.bind import check_names
 from sim_finetune.objects import AnyObject, SceneObject
 from sim_finetune.placement import Layout
 from sim_finetune.predicates import AnyPredicate
+from sim_finetune.randomise import Randomise
 from sim_finetune.rewards import RewardTerm
 from sim_finetune.stages import SkillCall, Stage
 
@@ -37,7 +38,7 @@ class TaskSpec(BaseModel):
     for hold_s [s]; instructions: templates, `{name}` becomes the words of that object; a reset draws one by its seed;
     clearance_m: least free space between any two objects at the start [m]; layouts: objects that start in a pattern;
     stages: steps that must be taken in order; rewards: terms instead of the derived ones; oracle: hints for the expert;
-    missing_primitives: what a proposer could not say.
+    randomise: what a reset may change beside the places; missing_primitives: what a proposer could not say.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +55,7 @@ class TaskSpec(BaseModel):
     stages: Annotated[tuple[Stage, ...], Field(max_length=16)] = ()
     rewards: Annotated[tuple[RewardTerm, ...], Field(max_length=16)] = ()
     oracle: Annotated[tuple[SkillCall, ...], Field(max_length=64)] = ()
+    randomise: Randomise | None = None
     provenance: Provenance = Provenance()
     missing_primitives: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
 

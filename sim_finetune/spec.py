@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from sim_finetune.bind import check_names
@@ -14,6 +15,7 @@ from sim_finetune.predicates import AnyPredicate
 from sim_finetune.randomise import Randomise
 from sim_finetune.rewards import RewardTerm
 from sim_finetune.stages import SkillCall, Stage
+from sim_finetune.values import has_values, resolve
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Text = Annotated[str, Field(max_length=200)]
@@ -89,8 +91,15 @@ class TaskSpec(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def read_spec(source: str | bytes | Mapping[str, Any]) -> TaskSpec:
-    """TaskSpec from JSON text or a mapping; ValueError of one line names each field at fault and what it may be."""
+def read_spec(source: str | bytes | Mapping[str, Any], seed: int | None = None) -> TaskSpec:
+    """TaskSpec from JSON text or a mapping; ValueError of one line names each field at fault and what it may be.
+
+    A document with drawn values (see values.py) is a family of tasks: each seed is one of them.
+    """
+    if (family := _family(source)) is not None:
+        if seed is None:
+            raise ValueError("not a task spec: it has values to draw; a seed makes it one")
+        source = resolve(family, np.random.default_rng(seed))
     try:
         if isinstance(source, (str, bytes)):
             return TaskSpec.model_validate_json(source)
@@ -98,6 +107,15 @@ def read_spec(source: str | bytes | Mapping[str, Any]) -> TaskSpec:
     except ValidationError as error:
         faults = [_fault(fault) for fault in error.errors()]
         raise ValueError("not a task spec: " + "; ".join(faults)) from None
+
+
+def _family(source: str | bytes | Mapping[str, Any]) -> Any:
+    """The document when it has values to draw; None when it is literal, or no JSON (which pydantic says better)."""
+    try:
+        document = json.loads(source) if isinstance(source, (str, bytes)) else source
+    except (ValueError, RecursionError):
+        return None
+    return document if has_values(document) else None
 
 
 def _fault(fault: Mapping[str, Any]) -> str:

@@ -54,7 +54,7 @@ REFUSED = {
     "a kind that does not fit": (
         changed(goal={"kind": "joint_fraction", "object": "target", "at_least": 0.5}),
         "R2_names",
-        "one of ['drawer']",
+        "the goal needs 'target' to be one of ['button', ",
     ),
     "goal object not said": (changed(instructions=["go on"]), "R2_names", "does not mention ['target']"),
     "two that fit the words": (with_object(1, colour="red"), "R2_names", "['red block'] fit more than one object"),

@@ -34,8 +34,7 @@ def test_names_colour_and_round_trip(kind):
     assert thing.free == (mocap < 0)
     if thing.free:
         assert model.joint("it").type == mujoco.mjtJoint.mjJNT_FREE
-    if kind != "drawer":  # whose shape of the first version is kept
-        assert model.geom("it").bodyid == model.body("it").id
+    assert model.geom("it").bodyid == model.body("it").id
     assert np.isfinite(data.site("it/top").xpos).all()
 
 

@@ -3,6 +3,7 @@
 import mujoco
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from things import depth_m, fraction, make, on_table, push, run
 
 from sim_finetune.objects import object_classes
@@ -115,3 +116,30 @@ def _gripper_clearance_m(thing, share, tool_m, yaw_rad):
     solid = np.flatnonzero((model.geom_contype > 0) & (model.geom_bodyid != model.body("hand").id))
     parts = [model.geom(name).id for name in ("palm", "finger1", "finger2")]
     return min(mujoco.mj_geomDistance(model, data, int(geom), part, 0.5, None) for geom in solid for part in parts)
+
+
+def test_a_hollow_drawer_takes_what_is_dropped_in_and_carries_it():
+    thing = make("drawer", hollow=True)
+    model, data = on_table(thing, drop_m=0.01)
+    data.joint("drop").qpos[0] = 1.0  # out of the way
+    push(thing, model, data, 3.0, 2.0)
+    inside, half = data.site("it/inside"), model.site("it/inside").size
+    data.joint("drop").qpos[:3] = inside.xpos + np.array([0, 0, 0.06])
+    data.joint("drop").qpos[3:] = [1, 0, 0, 0]
+    data.joint("drop").qvel[:] = 0
+    run(model, data, 1.0)
+    push(thing, model, data, -3.0, 2.0)
+    assert fraction(thing, data) < 0.05
+    assert (np.abs(inside.xmat.reshape(3, 3).T @ (data.body("drop").xpos - inside.xpos)) <= half).all()
+    assert data.body("drop").xpos[1] > -0.06  # back in the cabinet with the drawer
+
+
+def test_what_cannot_be_built_is_refused():
+    for kind, changes, message in (
+        ("drawer", {"hollow": True, "half_extents_m": [0.08, 0.03, 0.04]}, "hollow drawer"),
+        ("window", {"travel_m": 0.2}, "width of the sash"),
+        ("knob", {"travel_rad": 4.0}, "travel_rad"),
+        ("button", {"damping": -1.0}, "damping"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            make(kind, **changes)

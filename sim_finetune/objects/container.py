@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import mujoco
 
 from sim_finetune.objects.base import Solid
-from sim_finetune.objects.parts import FRICTION, add_bounds, add_fixed, add_site, add_tray
+from sim_finetune.objects.parts import FRICTION, add_bounds, add_fixed, add_inside, add_site, add_tray, tray_hollow_m
 
 WALL_M = 0.003  # half thickness
 
@@ -25,4 +25,5 @@ class Container(Solid):
         body = add_fixed(scene, self.name)
         add_bounds(body, self.name, self.half_extents_m)
         add_tray(body, self.name, self.half_extents_m, WALL_M, rgba=self.rgba, friction=FRICTION)
+        add_inside(body, self.name, tray_hollow_m(self.half_extents_m, WALL_M), [0, 0, WALL_M])
         add_site(body, self.site("top"), [0, 0, -self.half_extents_m[2] + 2 * WALL_M])

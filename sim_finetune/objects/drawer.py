@@ -1,24 +1,49 @@
 """A drawer unit; in: outer size and travel; out: a fixed cabinet with a sliding drawer and a bar to grasp."""
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import mujoco
+from pydantic import model_validator
 
-from sim_finetune.objects.base import Articulated, Metres
-from sim_finetune.objects.parts import GREY, add_site
+from sim_finetune.objects.base import Articulated, Damping, Metres
+from sim_finetune.objects.parts import (
+    BOARD_KG_M3,
+    FRICTION,
+    GREY,
+    add_bounds,
+    add_inside,
+    add_site,
+    add_tray,
+    tray_hollow_m,
+)
 
 WALL_M = 0.008  # half thickness of the cabinet's boards
+TRAY_M = 0.003  # half thickness of a hollow drawer's boards
+HOLLOW_LEAST_M = (0.04, 0.04, 0.025)
 HANDLE_RADIUS_M = 0.009
 HANDLE_OFFSET_M = 0.05  # room for a finger between the front and the bar
 
 
 class Drawer(Articulated):
-    """A cabinet whose drawer opens along its own -y. half_extents_m: (x, y, z) outer; travel_m: how far it opens."""
+    """A cabinet whose drawer opens along its own -y. half_extents_m: (x, y, z) outer; travel_m: how far it opens.
+
+    hollow: whether things can be put into the drawer; if not, it is a solid block that touches nothing but its front.
+    """
 
     motion: ClassVar = "slide"
 
     kind: Literal["drawer"]
     travel_m: Metres
+    damping: Damping = 2.0  # a drawer that stops soon after it is let go
+    hollow: bool = False
+
+    @model_validator(mode="after")
+    def _room_inside(self) -> Self:
+        if self.hollow and any(half < least for half, least in zip(self.half_extents_m, HOLLOW_LEAST_M, strict=True)):
+            raise ValueError(
+                f"half_extents_m {self.half_extents_m} of a hollow drawer must be at least {HOLLOW_LEAST_M}"
+            )
+        return self
 
     @property
     def words(self) -> str:
@@ -42,10 +67,12 @@ class Drawer(Articulated):
             axis=[0, -1, 0],
             range=[0, self.travel_m],
             limited=True,
-            damping=[2.0, 0, 0],  # N s/m: a drawer that stops soon after it is let go
+            damping=[self.damping, 0, 0],
             frictionloss=0.5,  # N
         )
         self._add_drawer(drawer)
+        if self.hollow:
+            self._add_tray(scene, drawer)
 
     def _add_boards(self, cabinet: mujoco.MjsBody) -> None:
         """Two sides, a back and a lid; the front stays open."""
@@ -58,18 +85,29 @@ class Drawer(Articulated):
         }
         for part, (size, pos) in boards.items():
             cabinet.add_geom(name=f"{self.name}/{part}", type=mujoco.mjtGeom.mjGEOM_BOX, size=size, pos=pos, rgba=GREY)
+        add_bounds(cabinet, self.name, self.half_extents_m)
         cabinet.add_site(name=self.site("top"), pos=[0, 0, z], size=[0.002] * 3, rgba=[0, 0, 0, 0])
 
+    def _add_tray(self, scene: mujoco.MjSpec, drawer: mujoco.MjsBody) -> None:
+        """Boards round the hollow, from the table to the lid, which touch anything but the cabinet."""
+        (x, y, z), name = self.half_extents_m, f"{self.name}/tray"
+        tray = drawer.add_body(name=name, pos=[0, -WALL_M, -WALL_M])
+        scene.add_exclude(name=name, bodyname1=self.name, bodyname2=name)
+        half = [x - 3 * WALL_M, y - 2 * WALL_M, z - WALL_M - 0.003]
+        look = {"rgba": self.rgba, "density": BOARD_KG_M3, "friction": FRICTION}
+        add_tray(tray, name, half, TRAY_M, **look)
+        add_inside(tray, self.name, tray_hollow_m(half, TRAY_M), [0, 0, TRAY_M])
+
     def _add_drawer(self, drawer: mujoco.MjsBody) -> None:
-        """A coloured box (drawn solid, seen when it comes out), and a bar along x in front of it."""
+        """A coloured box (drawn solid, seen when it comes out) unless hollow, a front, and a bar along x before it."""
         x, y, z = self.half_extents_m
         height = 0.4 * z  # of the bar over the middle: a hand above it clears the lid
         box, bar = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE
         inner = [x - 3 * WALL_M, y - 2 * WALL_M, z - 3 * WALL_M]
         ghost = {"contype": 0, "conaffinity": 0}  # inside the cabinet: would touch its boards
-        drawer.add_geom(
-            name=f"{self.name}/box", type=box, size=inner, pos=[0, -WALL_M, 0], rgba=self.rgba, mass=0.3, **ghost
-        )
+        if not self.hollow:
+            look = {"rgba": self.rgba, "mass": 0.3, **ghost}
+            drawer.add_geom(name=f"{self.name}/box", type=box, size=inner, pos=[0, -WALL_M, 0], **look)
         front_y, bar_y = -y - WALL_M, -y - 2 * WALL_M - HANDLE_OFFSET_M
         drawer.add_geom(
             name=f"{self.name}/front",

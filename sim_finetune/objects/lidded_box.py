@@ -6,7 +6,16 @@ import mujoco
 
 from sim_finetune.objects.base import Angle, Articulated, Damping
 from sim_finetune.objects.lid import Lid, add_lid
-from sim_finetune.objects.parts import FRICTION, GREY, add_bounds, add_fixed, add_site, add_tray
+from sim_finetune.objects.parts import (
+    FRICTION,
+    GREY,
+    add_bounds,
+    add_fixed,
+    add_inside,
+    add_site,
+    add_tray,
+    tray_hollow_m,
+)
 
 WALL_M, LID_M = 0.003, 0.003  # half thicknesses
 
@@ -34,6 +43,7 @@ class LiddedBox(Articulated):
         box = add_fixed(scene, self.name)
         add_bounds(box, self.name, self.half_extents_m)
         add_tray(box, self.name, self.half_extents_m, WALL_M, rgba=GREY, friction=FRICTION)
+        add_inside(box, self.name, tray_hollow_m(self.half_extents_m, WALL_M), [0, 0, WALL_M])
         lid = Lid(half_m=(x, y, LID_M), hinge_m=(y, z))
         body = add_lid(
             scene, box, self.joint_name, lid, travel_rad=self.travel_rad, damping=self.damping, rgba=self.rgba

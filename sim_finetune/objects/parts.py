@@ -77,16 +77,21 @@ def add_grasp(body: mujoco.MjsBody, thing: str, xy: Sequence[float], top_m: floa
     add_site(body, f"{thing}/grasp", [*xy, max(0.0, top_m - DEEPEST_GRASP_M)], axes)
 
 
-def add_tray(body: mujoco.MjsBody, thing: str, half_extents_m: Sequence[float], wall_m: float, **look: Any) -> None:
-    """Four walls and a floor of thickness 2 · wall_m round the origin, open above; with `thing/inside`."""
+def tray_hollow_m(half_extents_m: Sequence[float], wall_m: float) -> list[float]:
+    """Half extents of the hollow of `add_tray`, whose middle is wall_m over the tray's."""
     x, y, z = half_extents_m
-    inner = [x - 2 * wall_m, y - 2 * wall_m, z - wall_m]
+    return [x - 2 * wall_m, y - 2 * wall_m, z - wall_m]
+
+
+def add_tray(body: mujoco.MjsBody, thing: str, half_extents_m: Sequence[float], wall_m: float, **look: Any) -> None:
+    """Four walls and a floor of thickness 2 · wall_m round the body's origin, open above."""
+    x, y, z = half_extents_m
+    inner = tray_hollow_m(half_extents_m, wall_m)
     add_box(body, f"{thing}/floor", [x, y, wall_m], [0, 0, -z + wall_m], **look)
     for side, sign in (("left", -1), ("right", 1)):
         add_box(body, f"{thing}/{side}", [wall_m, y, inner[2]], [sign * (x - wall_m), 0, wall_m], **look)
     for side, sign in (("front", -1), ("back", 1)):
         add_box(body, f"{thing}/{side}", [inner[0], wall_m, inner[2]], [0, sign * (y - wall_m), wall_m], **look)
-    add_inside(body, thing, inner, [0, 0, wall_m])
 
 
 def add_post(

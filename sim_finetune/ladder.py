@@ -1,13 +1,14 @@
-"""The text of a proposed task in; a verdict out: the rung that refused it and why, or none. Fails closed."""
+"""The text of a proposed task in; a verdict out: the rung that refused it and why, or none, and what each rung measured."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import mujoco
 from rich.table import Table
 
-from sim_finetune import rungs_sim, rungs_text
+from sim_finetune import rungs_proof, rungs_sim, rungs_text
 from sim_finetune.episode import Studio
+from sim_finetune.novelty import Signature
 from sim_finetune.rungs_text import Candidate
 
 RUNGS: dict[str, Callable[..., Candidate]] = {
@@ -19,39 +20,64 @@ RUNGS: dict[str, Callable[..., Candidate]] = {
     "R5_visible": rungs_sim.visible,
     "R6_not_solved": rungs_sim.not_solved,
     "R7_reachable": rungs_sim.reachable,
-    "R8_oracle": rungs_sim.oracle,
+    "R8_oracle": rungs_proof.oracle,
+    "R9_mutants": rungs_proof.mutated,
+    "R10_novelty": rungs_proof.novel,
+    "R11_replay": rungs_proof.replayed,
 }
-SOLVING = "R8_oracle"  # a task refused only here is valid, and kept for reinforcement learning
+NOVELTY, SOLVING = "R10_novelty", "R8_oracle"  # a task refused only here is valid, and kept for reinforcement learning
 PASSED = "accepted"
+BROKEN = "the rung itself failed:"  # how the reason begins when the fault is ours
+MOST_KEPT = 2000  # letters of a text that is no task
 
 
 class Verdict(NamedTuple):
-    """rung: where it was refused, or "accepted"; reason: one line, or "" ; spec: canonical JSON once it had one."""
+    """rung: where it was refused, or "accepted"; reason: one line, or "" ; spec: canonical JSON once it had one;
+    facts: what each rung it passed has measured, by the rung's name.
+    """
 
     rung: str
     reason: str
     task: str
     spec: str
+    facts: dict[str, Any]
 
 
-def climb(proposal: str, *, settings: Mapping[str, Mapping[str, Any]], studio: Studio, first_seed: int) -> Verdict:
-    """Take one proposal up the rungs; `settings` has the keyword arguments of each rung, by its name.
+def climb(
+    proposal: str,
+    *,
+    settings: Mapping[str, Mapping[str, Any]],
+    studio: Studio,
+    first_seed: int,
+    known: Sequence[Signature] = (),
+) -> Verdict:
+    """Take one proposal up the rungs; `settings` has the keyword arguments of each rung, by its name; `known` are tasks
+    that it must not repeat.
 
-    Any error at a rung, MuJoCo's too, is a refusal at that rung: nothing is accepted by accident.
+    Fails closed: whatever error a rung raises, MuJoCo's and our own too, is a refusal at that rung.
     """
     check_settings(settings)
-    candidate = Candidate(proposal, None, studio, first_seed)
+    candidate = Candidate(proposal, None, studio, first_seed, tuple(known), (), {})
+    facts: dict[str, Any] = {}
     for name, rung in RUNGS.items():
         try:
-            candidate = rung(candidate, **settings[name])
+            candidate = rung(candidate._replace(facts={}), **settings[name])
         except (ValueError, mujoco.FatalError) as error:
-            return _verdict(name, " ".join(str(error).split()), candidate)
-    return _verdict(PASSED, "", candidate)
+            return _verdict(name, _line(error), candidate, facts)
+        except Exception as error:  # ours to mend, but one such proposal must not end a run over thousands
+            return _verdict(name, f"{BROKEN} {type(error).__name__}: {_line(error)}", candidate, facts)
+        facts[name] = candidate.facts
+    return _verdict(PASSED, "", candidate, facts)
 
 
-def _verdict(rung: str, reason: str, candidate: Candidate) -> Verdict:
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _verdict(rung: str, reason: str, candidate: Candidate, facts: dict[str, Any]) -> Verdict:
     spec = candidate.spec
-    return Verdict(rung, reason, spec.hash if spec else "", spec.model_dump_json() if spec else candidate.text[:2000])
+    text = spec.model_dump_json() if spec else candidate.text[:MOST_KEPT]
+    return Verdict(rung, reason, spec.hash if spec else "", text, facts)
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:

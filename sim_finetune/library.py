@@ -1,6 +1,9 @@
-"""A folder of task files in, checked `TaskSpec`s out, in the order of their file names; and back."""
+"""A folder of task files in, checked `TaskSpec`s out, in the order of their file names; and back, with what proves them."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -10,6 +13,7 @@ from sim_finetune.spec import TaskSpec, read_spec
 
 SUFFIXES = (".json", ".yaml", ".yml")
 TASKS = "tasks"  # where `propose` puts what it accepted
+LADDER = "ladder.json"  # beside a task, in the folder of its name: what each rung measured
 
 
 def save_task(folder: Path, spec: TaskSpec) -> Path:
@@ -17,6 +21,22 @@ def save_task(folder: Path, spec: TaskSpec) -> Path:
     path = Path(folder) / f"{spec.hash}.json"
     write_json(path, spec.model_dump(mode="json"))
     return path
+
+
+def evidence_folder(folder: Path, spec: TaskSpec) -> Path:
+    """Where a library keeps what belongs to a task: ladder.json, thumbnail.png, oracle.mp4."""
+    return Path(folder) / spec.hash
+
+
+def save_evidence(folder: Path, spec: TaskSpec, record: Mapping[str, Any]) -> None:
+    """Write the task's funnel record, `folder/<hash>/ladder.json`."""
+    write_json(evidence_folder(folder, spec) / LADDER, record)
+
+
+def load_evidence(folder: Path, spec: TaskSpec) -> dict[str, Any]:
+    """The task's funnel record; empty for a task that nothing has judged."""
+    path = evidence_folder(task_paths(folder)[0].parent, spec) / LADDER
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def load_task(path: Path) -> TaskSpec:

@@ -1,20 +1,26 @@
-"""A proposer and a body in; accepted tasks, the unsolved but valid ones, all verdicts and the funnel out."""
+"""A proposer and a body in; accepted tasks with their pictures, the unsolved but valid ones, all verdicts, the funnel out."""
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 from rich.console import Console
 
 from lapa.executor import run_all
-from lapa.files import atomic_path, write_json
+from lapa.files import atomic_path, value_hash, write_json
 from lapa.stage import open_stage
+from sim_finetune.album import SHEET, THUMBNAIL, VIDEO, Page, contact_sheet, illustrate, write_png
 from sim_finetune.episode import Studio
-from sim_finetune.ladder import PASSED, SOLVING, Verdict, check_settings, climb, funnel, funnel_table
-from sim_finetune.library import TASKS, save_task
+from sim_finetune.ladder import NOVELTY, PASSED, SOLVING, Verdict, check_settings, climb, funnel, funnel_table
+from sim_finetune.library import TASKS, evidence_folder, load_library, save_evidence, save_task
+from sim_finetune.novelty import Signature, repeats, signature
 from sim_finetune.spec import read_spec
 
 PARTS = "resume"  # one verdict a file; not a result, so not hashed
@@ -28,22 +34,79 @@ class Proposal(NamedTuple):
     text: str
 
 
-def judge(proposal: Proposal, *, settings: dict[str, Any], studio: Studio, first_seed: int) -> Verdict:
+class Court(NamedTuple):
+    """How proposals are judged. known: tasks that none may repeat."""
+
+    settings: dict[str, Any]
+    studio: Studio
+    first_seed: int
+    known: tuple[Signature, ...]
+
+
+def judge(proposal: Proposal, *, court: Court) -> Verdict:
     """The verdict on one proposal, from disk when it was reached before."""
     if not proposal.path.exists():
-        verdict = climb(proposal.text, settings=settings, studio=studio, first_seed=first_seed)
-        write_json(proposal.path, verdict._asdict())
+        write_json(proposal.path, climb(proposal.text, **court._asdict())._asdict())
     return Verdict(**json.loads(proposal.path.read_text()))
 
 
-def shelve(out: Path, verdicts: list[Verdict]) -> int:
-    """Write tasks/ and unsolved/ (each task once) and verdicts.jsonl; returns the number accepted."""
+def verdicts_on(proposer: Any, *, court: Court, folder: Path, batch: int, num_workers: int) -> Iterator[Verdict]:
+    """The verdicts in the order of the proposals, none of which may repeat an earlier accepted one.
+
+    A proposer that learns hears of each before it is asked for the next batch.
+    """
+    learn = getattr(proposer, "learn", None)
+    texts, accepted = enumerate(proposer.proposals()), list[Signature]()
+    for group in _batches(texts, batch if learn else None):
+        proposals = [Proposal(folder / f"verdict-{i:06d}-{value_hash(text)[:8]}.json", text) for i, text in group]
+        for verdict in run_all(partial(judge, court=court), proposals, num_workers=num_workers, label="proposals"):
+            final = _unless_repeated(verdict, accepted, court.settings[NOVELTY])
+            if learn:
+                learn(final)
+            yield final
+
+
+def _batches(items: Iterator[Any], size: int | None) -> Iterator[list[Any]]:
+    """In groups of `size`, each asked for when the last was dealt with; None: all at once."""
+    while group := list(islice(items, size)):
+        yield group
+
+
+def _unless_repeated(verdict: Verdict, accepted: list[Signature], settings: dict[str, Any]) -> Verdict:
+    """The verdict, or a refusal for want of novelty; what stays accepted joins `accepted`."""
+    if verdict.rung != PASSED:
+        return verdict
+    own = signature(read_spec(verdict.spec))
+    if fault := repeats(own, accepted, **settings):
+        return verdict._replace(rung=NOVELTY, reason=fault)
+    accepted.append(own)
+    return verdict
+
+
+def shelve(out: Path, verdicts: Sequence[Verdict], embodiment: str) -> list[Page]:
+    """Write tasks/ and unsolved/ with each task's record, and verdicts.jsonl; returns the accepted, to be pictured."""
+    pages = []
     for verdict in verdicts:
         if verdict.rung in SHELVES:
-            save_task(out / SHELVES[verdict.rung], read_spec(verdict.spec))
+            spec, folder = read_spec(verdict.spec), out / SHELVES[verdict.rung]
+            save_task(folder, spec)
+            record = {"embodiment": embodiment, "rung": verdict.rung, "reason": verdict.reason, "facts": verdict.facts}
+            save_evidence(folder, spec, record)
+            if verdict.rung == PASSED:
+                pages.append(Page(spec, evidence_folder(folder, spec), verdict.facts[SOLVING]["first_seed"]))
     with atomic_path(out / "verdicts.jsonl") as partial_path:
         partial_path.write_text("".join(json.dumps(verdict._asdict()) + "\n" for verdict in verdicts))
-    return len({verdict.task for verdict in verdicts if verdict.rung == PASSED})
+    return pages
+
+
+def picture(out: Path, pages: Sequence[Page], *, studio: Studio, num_workers: int, columns: int) -> None:
+    """Thumbnail and oracle video of each accepted task, and all thumbnails on one sheet."""
+    missing = [page for page in pages if not (page.folder / VIDEO).exists()]  # it is the last of a page's files
+    for _ in run_all(partial(illustrate, studio=studio), missing, num_workers=num_workers, label="pictures"):
+        pass
+    thumbnails = [np.asarray(Image.open(page.folder / THUMBNAIL)) for page in pages]
+    captions = [f"{page.spec.hash[:6]} {page.spec.instruction(0)}" for page in pages]
+    write_png(out / SHEET, contact_sheet(thumbnails, captions, columns=columns))
 
 
 def main(cfg: DictConfig) -> None:
@@ -51,19 +114,21 @@ def main(cfg: DictConfig) -> None:
     console, studio = Console(), Studio.of(cfg)
     settings: Any = OmegaConf.to_container(cfg.ladder, resolve=True)
     check_settings(settings)
+    known = tuple(signature(spec) for spec in load_library(Path(cfg.known))) if cfg.known else ()
+    court = Court(settings, studio, cfg.seed_base, known)
     with open_stage(cfg, inputs={}) as stage:
         if stage.done:
             return
-        texts = instantiate(cfg.proposer).proposals()
-        proposals = [Proposal(stage.out / PARTS / f"verdict-{i:06d}.json", text) for i, text in enumerate(texts)]
-        work = partial(judge, settings=settings, studio=studio, first_seed=cfg.seed_base)
-        verdicts = list(run_all(work, proposals, num_workers=cfg.num_workers, label="proposals"))
-        accepted, reached = shelve(stage.out, verdicts), funnel(verdicts)
+        how = {"folder": stage.out / PARTS, "batch": cfg.batch, "num_workers": cfg.num_workers}
+        verdicts = list(verdicts_on(instantiate(cfg.proposer), court=court, **how))
+        pages, reached = shelve(stage.out, verdicts, studio.embodiment.name), funnel(verdicts)
         write_json(stage.out / "funnel.json", reached)
         console.print(funnel_table(reached))
         refused = [f"{verdict.rung}: {verdict.reason}" for verdict in verdicts if verdict.rung != PASSED]
         console.print("\n".join(refused[:10]), soft_wrap=True, markup=False)
-        if not accepted:
+        if not pages:
             raise ValueError(f"no task was accepted of {len(verdicts)} proposals; the first refusal: {refused[0]}")
+        larger = studio._replace(image_px=cfg.picture_px)
+        picture(stage.out, pages, studio=larger, num_workers=cfg.num_workers, columns=cfg.sheet_columns)
         facts = {"embodiment": studio.embodiment.name, "proposed": len(verdicts), "funnel": reached}
-        stage.finish(record="TaskSpec", count=accepted, **facts)
+        stage.finish(record="TaskSpec", count=len(pages), **facts)

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from sim_finetune.episode import Studio
+from sim_finetune.episode import Episode, Studio
+from sim_finetune.novelty import Signature
 from sim_finetune.scene import compile_scene
 from sim_finetune.spec import TaskSpec, read_spec
 
@@ -21,6 +22,9 @@ class Candidate(NamedTuple):
     spec: TaskSpec | None  # from R2 on
     studio: Studio
     first_seed: int
+    known: tuple[Signature, ...]  # of the tasks it must differ from
+    episodes: tuple[Episode, ...]  # those that the oracle solved, from R8 on
+    facts: dict[str, Any]  # what the last rung measured
 
     @property
     def task(self) -> TaskSpec:
@@ -98,4 +102,4 @@ def compiles(candidate: Candidate, *, max_bodies: int, max_geoms: int, max_dofs:
     over = [f"{count} {name} (at most {most})" for name, (count, most) in sizes.items() if count > most]
     if over:
         raise ValueError("too large: " + ", ".join(over))
-    return candidate
+    return candidate._replace(facts={name: int(count) for name, (count, _) in sizes.items()})

@@ -32,6 +32,7 @@ def with_object(number: int, name: str = "reach", **fields: Any) -> str:
 
 SMALL_BLOCK = [0.004, 0.004, 0.004]
 FAR = [0.24, 0.24, 0.25, 0.25]
+ON_STAND = {"kind": "on_top", "object": "target", "support": "stand", "within_m": 0.04}
 REFUSED = {
     "not JSON": ("not json", "R0_text", "Expecting value"),
     "too long": (" " * 70_000, "R0_text", "70000 bytes; at most 65536"),
@@ -60,6 +61,11 @@ REFUSED = {
     "two that fit the words": (with_object(1, colour="red"), "R2_names", "['red block'] fit more than one object"),
     "no room": (changed(clearance_m=0.2), "R4_settles", "no room for"),
     "too small to see": (with_object(0, half_extents_m=SMALL_BLOCK), "R5_visible", "'target' fills"),
+    "a success that anything may have": (
+        changed("pick_and_place", goal=ON_STAND),
+        "R9_mutants",
+        "the goal still holds when 'target' is still in the gripper",
+    ),
     "solved by waiting": (
         changed(
             "push_to_zone",

@@ -4,12 +4,18 @@ import json
 
 import pytest
 from hydra.utils import instantiate
-from small_sim import task
+from omegaconf import OmegaConf
+from PIL import Image
+from small_sim import studio, task
 
 from lapa.config import compose
 from lapa.stage import read_manifest
-from sim_finetune.library import load_library, load_task, save_task
-from sim_finetune.propose import main
+from lapa.video import decode_mp4
+from sim_finetune.album import CAPTION_PX
+from sim_finetune.ladder import NOVELTY, PASSED, RUNGS, Verdict, climb
+from sim_finetune.library import load_evidence, load_library, load_task, save_task
+from sim_finetune.novelty import signature
+from sim_finetune.propose import Court, main, verdicts_on
 from sim_finetune.proposers.sampler import Sampler
 from sim_finetune.spec import read_spec
 
@@ -52,7 +58,7 @@ def test_the_door_keeps_what_was_accepted_and_goes_on_where_it_was_stopped(tmp_p
     assert len(specs) == manifest["count"] == manifest["funnel"]["accepted"] == 2
     assert "validation ladder" in capsys.readouterr().out
     main(compose("propose", [f"out={stopped}", "count=2", *FAST]))
-    for path in (stopped / "manifest.json", stopped / "resume" / "verdict-000001.json"):
+    for path in (stopped / "manifest.json", *stopped.glob("resume/verdict-000001-*.json")):
         path.unlink()  # as after a kill in the second proposal
     main(compose("propose", [f"out={stopped}", "count=2", *FAST]))
     assert read_manifest(stopped)["files"] == manifest["files"]
@@ -70,3 +76,40 @@ def test_a_saved_task_comes_back_equal(tmp_path):
     (tmp_path / "broken.json").write_text("{")
     with pytest.raises(ValueError, match=r"broken\.json"):
         load_library(tmp_path)
+
+
+def test_what_was_accepted_lies_there_with_record_picture_and_film(tmp_path):
+    main(compose("propose", [f"out={tmp_path / 'o'}", "count=1", *FAST]))
+    (spec,) = load_library(tmp_path / "o")
+    folder = tmp_path / "o" / "tasks" / spec.hash
+    assert {path.name for path in folder.iterdir()} == {"ladder.json", "thumbnail.png", "oracle.mp4"}
+    record = load_evidence(tmp_path / "o", spec)
+    assert record["embodiment"] == "hand" and record["rung"] == PASSED and set(record["facts"]) == set(RUNGS)
+    assert len(decode_mp4((folder / "oracle.mp4").read_bytes())) > 9
+    assert Image.open(tmp_path / "o" / "contact_sheet.png").size == (160, 160 + CAPTION_PX)
+
+
+class Twice:
+    """Says the same thing twice, and what it hears of it is kept."""
+
+    def __init__(self) -> None:
+        self.heard: list[Verdict] = []
+
+    def proposals(self):
+        for text in ("prose", task("reach").model_dump_json(), task("reach").model_dump_json()):
+            self.said = len(self.heard)
+            yield text
+
+    def learn(self, verdict: Verdict) -> None:
+        self.heard.append(verdict)
+
+
+def test_a_proposer_that_learns_hears_every_verdict_in_order_and_nothing_is_accepted_twice(tmp_path):
+    cfg = compose("propose", ["out=x", "ladder=quick"])
+    settings = OmegaConf.to_container(cfg.ladder)
+    proposer, court = Twice(), Court(settings, studio("hand"), 4_000_000, ())
+    found = list(verdicts_on(proposer, court=court, folder=tmp_path, batch=1, num_workers=0))
+    assert [verdict.rung for verdict in found] == ["R0_text", PASSED, NOVELTY] and proposer.heard == found
+    assert proposer.said == 2 and "the same as" in found[2].reason
+    known = court._replace(known=(signature(task("reach")),))
+    assert climb(task("reach").model_dump_json(), **known._asdict()).rung == NOVELTY

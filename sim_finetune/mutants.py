@@ -1,0 +1,172 @@
+"""An environment in which the oracle has solved the task in; spoilt copies of that state out, none of which may count."""
+
+from collections.abc import Callable, Iterator
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import mujoco
+import numpy as np
+
+from sim_finetune.env import TaskEnv
+from sim_finetune.episode import Episode
+from sim_finetune.goals import (
+    EXCHANGED,
+    HELD,
+    RULES,
+    SHIFTED,
+    TURNED,
+    UNDONE,
+    instant,
+    interchangeable,
+    moved,
+    needed,
+    places,
+)
+from sim_finetune.poses import (
+    carried,
+    free_qpos,
+    get_pose,
+    has_pose,
+    is_free,
+    own_qpos,
+    qpos_of,
+    robot_qpos,
+    set_pose,
+    turned,
+)
+
+MOST_TURN_RAD = np.pi / 4
+SAME_PLACE_M = 0.005
+
+
+class Mutant(NamedTuple):
+    """A way to spoil a solved scene: `spoil` changes the environment's data, from the solved state."""
+
+    kind: str
+    what: str
+    spoil: Callable[[TaskEnv], None]
+
+
+def holds_with(env: TaskEnv, mutant: Mutant) -> bool:
+    """Whether the goal holds in the spoilt state. The environment is left as it was."""
+    before = env.get_physics()
+    mutant.spoil(env)
+    mujoco.mj_forward(env.model, env.data)
+    try:
+        return instant(env.task_spec.goal).holds(env.view)
+    finally:
+        env.set_physics(before)
+
+
+def mutants(env: TaskEnv, episode: Episode) -> Iterator[Mutant]:
+    """Every spoilt copy that makes sense for this task. The environment stands in the solved state of `episode`."""
+    leaves = list(dict.fromkeys(needed(instant(env.task_spec.goal), env.view)))
+    for leaf in leaves:
+        if SHIFTED in RULES[leaf.kind].notices:
+            yield from (_shift(env, leaf, name) for name in places(leaf) if has_pose(env, name))
+        if TURNED in RULES[leaf.kind].notices and (mutant := _turn(env, leaf)):
+            yield mutant
+    yield from _exchanges(env, leaves)
+    yield from _undone(env, episode, leaves)
+    yield from _held(env, episode, leaves)
+
+
+def _shift(env: TaskEnv, leaf: Any, name: str) -> Mutant:
+    """The object one object height away: up; for a tool beside it, away from the tool; for a hollow, out of it."""
+    height = _height_m(env, name)
+    if leaf.kind == "inside":
+        inside = env.model.site(f"{leaf.container}/inside")
+        height += 2 * float(inside.size.max())
+    up = height if leaf.kind != "tool_near" else _away_from_tool(env, name, leaf.above_m) * height
+
+    def spoil(env: TaskEnv) -> None:
+        set_pose(env, name, get_pose(env, name) + np.array([0, 0, up, 0, 0, 0, 0]))
+
+    return Mutant(SHIFTED, f"{name!r} stands {1e3 * up:.0f} mm higher", spoil)
+
+
+def _height_m(env: TaskEnv, name: str) -> float:
+    """From what an object rests on to its top, when it stands [m]."""
+    top = float(env.view.site(f"{name}/top")[2] - env.data.body(name).xpos[2])
+    return max(top + float(env.task_spec.object(name).rest_height_m), 0.01)
+
+
+def _away_from_tool(env: TaskEnv, name: str, above_m: float) -> float:
+    tool, goal = env.view.site(env.view.tool)[2], env.view.site(f"{name}/top")[2] + above_m
+    return 1.0 if goal >= tool else -1.0
+
+
+def _turn(env: TaskEnv, leaf: Any) -> Mutant | None:
+    """The object turned as far off as its symmetry lets one see, at most 45°; None where the yaw does not matter."""
+    tolerance = getattr(leaf, "yaw_within_rad", None) if leaf.kind == "pose_near" else leaf.within_rad
+    if tolerance is None or not has_pose(env, leaf.object):
+        return None
+    angle = min(MOST_TURN_RAD, np.pi / max(leaf.symmetry, 1))
+    what = f"{leaf.object!r} is turned by {np.degrees(angle):.0f}°"
+    return Mutant(TURNED, what, lambda env: set_pose(env, leaf.object, turned(get_pose(env, leaf.object), angle)))
+
+
+def _exchanges(env: TaskEnv, leaves: list[Any]) -> Iterator[Mutant]:
+    """Two objects in each other's place, as if their colours were swapped, wherever the goal tells them apart."""
+    spec = env.task_spec
+    named = {name for name, _ in spec.goal.names()}
+    ours = [name for leaf in leaves if EXCHANGED in RULES[leaf.kind].notices for name in places(leaf)]
+    others = [thing.name for thing in spec.objects if thing.name not in named]
+    pairs = list(combinations(dict.fromkeys(ours), 2))
+    pairs += [(name, other) for name in dict.fromkeys(ours) for other in others]
+    for one, other in pairs:
+        if spec.object(one).kind == spec.object(other).kind and not interchangeable(spec.goal, leaves, one, other):
+            yield Mutant(EXCHANGED, f"{one!r} and {other!r} exchange places", _exchange(env, one, other))
+
+
+def _exchange(env: TaskEnv, one: str, other: str) -> Callable[[TaskEnv], None]:
+    """Poses of what can move bodily, each at its own height over the other's support; else the joints."""
+    rises = env.task_spec.object(one).rest_height_m - env.task_spec.object(other).rest_height_m
+    up = np.array([0, 0, rises, 0, 0, 0, 0])
+
+    def poses(env: TaskEnv) -> None:
+        first, second = get_pose(env, one), get_pose(env, other)
+        set_pose(env, one, second + up)
+        set_pose(env, other, first - up)
+
+    def joints(env: TaskEnv) -> None:
+        first, second = own_qpos(env, one), own_qpos(env, other)
+        env.data.qpos[first], env.data.qpos[second] = env.data.qpos[second], env.data.qpos[first]
+
+    jointed = not is_free(env, one) and own_qpos(env, one)
+    return joints if jointed else poses
+
+
+def _undone(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutant]:
+    """One thing that was brought about is as it was at the start: a stage's, or a part's of the goal."""
+    stages = [leaf for stage in env.task_spec.stages for leaf in needed(instant(stage.goal), env.view)]
+    achieved = [leaf for leaf in dict.fromkeys([*leaves, *stages]) if leaf.holds(env.view)]
+    start, end = qpos_of(env, episode.physics[0]), env.get_physics()
+    env.set_physics(episode.physics[0])
+    new = [leaf for leaf in achieved if not leaf.holds(env.view) and UNDONE in RULES[leaf.kind].notices]
+    env.set_physics(end)
+    for leaf in new:
+        names = moved(leaf)
+        index = [i for name in names for i in own_qpos(env, name)] if names else robot_qpos(env)
+        what = f"{' and '.join(map(repr, names)) or 'the robot'} is where it was before ({leaf.kind})"
+        yield Mutant(UNDONE, what, _restore(index, start))
+
+
+def _restore(index: list[int], qpos: np.ndarray) -> Callable[[TaskEnv], None]:
+    def spoil(env: TaskEnv) -> None:
+        env.data.qpos[index] = qpos[index]
+
+    return spoil
+
+
+def _held(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutant]:
+    """Everything is done but the robot, which stands as when it had the object in its gripper at that very place."""
+    placed = {name for leaf in leaves if HELD in RULES[leaf.kind].notices for name in moved(leaf)}
+    for name in carried(env, episode.physics):
+        if name in placed:
+            qpos = qpos_of(env, episode.physics)
+            place_m = qpos[:, free_qpos(env, name)][:, :3]
+            away = np.linalg.norm(place_m - get_pose(env, name)[:3], axis=1)
+            tool = np.linalg.norm(episode.motion - place_m, axis=1)
+            step = int(np.argmin(np.where(away <= SAME_PLACE_M, tool, np.inf)))
+            yield Mutant(HELD, f"{name!r} is still in the gripper", _restore(robot_qpos(env), qpos[step]))

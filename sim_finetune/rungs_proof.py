@@ -1,0 +1,109 @@
+"""Rungs R8–R11, which play the task: a candidate in, the same with the oracle's episodes out; ValueError refuses."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from lapa.stats import wilson
+from sim_finetune.embodiment import PREFIX
+from sim_finetune.env import TaskEnv
+from sim_finetune.episode import Episode, Jolts, make_env, play
+from sim_finetune.goals import MUTANTS, instant
+from sim_finetune.mutants import holds_with, mutants
+from sim_finetune.novelty import repeats, signature
+from sim_finetune.poses import carried, owner
+from sim_finetune.rungs_text import Candidate
+from sim_finetune.wording import model_folder
+
+UNDISTURBED = Jolts(chance=0.0, steps=1, size_m=0.0)
+IN_HAND = ("grasped", "height_above")  # goals that end with the object in the gripper
+
+
+def oracle(candidate: Candidate, *, seeds: int, share: float, wilson_low: float, hold_s: float) -> Candidate:
+    """R8: the expert, through the policy's own controller, brings the goal about, it holds, and nothing stays in hand."""
+    env = make_env(candidate.task, candidate.studio)
+    episodes = {seed: play(env, UNDISTURBED, seed=seed) for seed in candidate.seeds(seeds)}
+    faults = {seed: _fault(env, episode, hold_s) for seed, episode in episodes.items()}
+    missed = {seed: fault for seed, fault in faults.items() if fault}
+    solved = seeds - len(missed)
+    if solved < share * seeds or wilson(solved, seeds).low < wilson_low:
+        seed, fault = next(iter(missed.items()), (candidate.first_seed, "too few seeds"))
+        raise ValueError(
+            f"the expert completes {solved} of {seeds} episodes (not seeds {list(missed)[:5]}; seed {seed}: {fault})"
+        )
+    kept = tuple(episode for seed, episode in episodes.items() if not faults[seed])
+    facts: dict[str, Any] = {
+        "solved": solved,
+        "seeds": seeds,
+        "wilson_low": wilson(solved, seeds).low,
+        "missed": sorted(missed),
+    }
+    facts["first_seed"] = kept[0].seed
+    facts["steps"] = float(np.mean([len(episode.success) for episode in kept]))
+    return candidate._replace(episodes=kept, facts=facts)
+
+
+def _fault(env: TaskEnv, episode: Episode, hold_s: float) -> str:
+    """Why an episode does not count; "" when it does."""
+    if not episode.solved:
+        return "the goal was lost again" if episode.success.any() else "the goal was never reached"
+    if not episode.success[-max(round(hold_s * env.control_hz), 1) :].all():
+        return f"the goal did not hold for {hold_s} s"
+    stuck = [] if _ends_in_hand(env) else _touched(env, episode)
+    return f"{stuck} not let go" if stuck else ""
+
+
+def _ends_in_hand(env: TaskEnv) -> bool:
+    text = env.task_spec.goal.model_dump_json()
+    return any(f'"kind":"{kind}"' in text for kind in IN_HAND)
+
+
+def _touched(env: TaskEnv, episode: Episode) -> list[str]:
+    """Objects that were carried and that the robot still touches at the end."""
+    env.set_physics(episode.physics[-1])
+    robot = PREFIX.rstrip("/")
+    pairs = [{owner(env, env.model.geom_bodyid[geom]) for geom in contact.geom} for contact in env.data.contact]
+    return [name for name in carried(env, episode.physics) if {robot, name} in pairs]
+
+
+def mutated(candidate: Candidate, *, seeds: int) -> Candidate:
+    """R9: the goal holds in a state the oracle reached, and in no state that spoils it. Counts what did not apply."""
+    env, flipped, absent = make_env(candidate.task, candidate.studio), Counter[str](), Counter[str]()
+    for episode in candidate.episodes[:seeds]:
+        env.reset(seed=episode.seed)  # predicates may look back at the start
+        env.set_physics(episode.physics[-1])
+        if not instant(candidate.task.goal).holds(env.view):
+            raise ValueError(
+                f"the state in which the oracle ended does not count when it is restored (seed {episode.seed})"
+            )
+        found = list(mutants(env, episode))
+        for mutant in found:
+            if holds_with(env, mutant):
+                raise ValueError(f"the goal still holds when {mutant.what} (seed {episode.seed})")
+        flipped.update(mutant.kind for mutant in found)
+        absent.update(set(MUTANTS) - {mutant.kind for mutant in found})
+    if not flipped:
+        raise ValueError(f"none of {list(MUTANTS)} applies to this goal, so nothing tests its success")
+    facts = {kind: {"flipped": flipped[kind], "not_applicable": absent[kind]} for kind in MUTANTS}
+    return candidate._replace(facts=facts)
+
+
+def novel(candidate: Candidate, *, structure: float, cosine: float) -> Candidate:
+    """R10: no known task is the same, or nearly so."""
+    own = signature(candidate.task)
+    if fault := repeats(own, candidate.known, structure=structure, cosine=cosine):
+        raise ValueError(fault)
+    return candidate._replace(facts={"compared_with": len(candidate.known), "text_model": model_folder() is not None})
+
+
+def replayed(candidate: Candidate, *, seeds: int) -> Candidate:
+    """R11: the recorded actions, from the same seed in a fresh environment, bring back every state bit for bit."""
+    for episode in candidate.episodes[:seeds]:
+        env = make_env(candidate.task, candidate.studio)
+        env.reset(seed=episode.seed)
+        for step, (physics, action) in enumerate(zip(episode.physics, episode.executed, strict=True)):
+            if not np.array_equal(env.get_physics(), physics):
+                raise ValueError(f"another state at step {step} of a replay (seed {episode.seed})")
+            env.step(action)
+    return candidate._replace(facts={"episodes": len(candidate.episodes[:seeds])})

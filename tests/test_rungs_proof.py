@@ -1,0 +1,65 @@
+"""R8, R9 and R11 on candidates made by hand: what was not held, not let go, not the same again is refused."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from small_sim import studio, task
+
+from sim_finetune.episode import Episode, make_env, play
+from sim_finetune.rungs_proof import UNDISTURBED, mutated, oracle, replayed
+from sim_finetune.rungs_text import Candidate
+
+R8 = {"seeds": 2, "share": 1.0, "wilson_low": 0.3, "hold_s": 0.5}
+
+
+def candidate(name: str = "reach", episodes: Sequence[Episode] = (), max_steps: int = 60) -> Candidate:
+    return Candidate("", task(name), studio("hand", max_steps), 5, (), tuple(episodes), {})
+
+
+@pytest.fixture(scope="module")
+def episode() -> Episode:
+    return play(make_env(task("reach"), studio("hand")), UNDISTURBED, seed=5)
+
+
+def test_the_oracle_hands_its_episodes_on_with_what_it_measured():
+    found = oracle(candidate(), **R8)
+    assert [episode.seed for episode in found.episodes] == [5, 6]
+    assert found.facts["solved"] == 2 and found.facts["missed"] == [] and found.facts["first_seed"] == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "max_steps", "words"),
+    [
+        ({}, 4, "the goal was never reached"),
+        ({"hold_s": 2.0}, 60, "did not hold for 2.0 s"),
+        ({"wilson_low": 0.5}, 60, "too few"),
+    ],
+)
+def test_why_an_episode_does_not_count_is_said(changes, max_steps, words):
+    with pytest.raises(ValueError, match=words):
+        oracle(candidate(max_steps=max_steps), **R8 | changes)
+
+
+def test_a_recorded_episode_comes_back_bit_for_bit(episode):
+    assert replayed(candidate(episodes=[episode]), seeds=3).facts == {"episodes": 1}
+
+
+@pytest.mark.parametrize("field", ["executed", "physics"])
+def test_one_changed_bit_is_found(episode, field):
+    rows = getattr(episode, field).copy()
+    rows[3].flat[1] = np.nextafter(rows[3].flat[1], 9.0, dtype=rows.dtype)
+    with pytest.raises(ValueError, match=r"another state at step [34] of a replay \(seed 5\)"):
+        replayed(candidate(episodes=[episode._replace(**{field: rows})]), seeds=1)
+
+
+def test_a_state_that_is_not_the_goal_is_no_proof(episode):
+    spoilt = episode._replace(physics=episode.physics[:1])
+    with pytest.raises(ValueError, match="does not count when it is restored"):
+        mutated(candidate(episodes=[spoilt]), seeds=1)
+
+
+def test_what_does_not_apply_is_counted_and_not_passed(episode):
+    facts = mutated(candidate(episodes=[episode]), seeds=1).facts
+    assert facts["turned"] == {"flipped": 0, "not_applicable": 1}
+    assert facts["exchanged"] == {"flipped": 2, "not_applicable": 0}

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from sim_finetune.predicates import JointFraction, Predicate, every
 from sim_finetune.skills.base import Step
+from sim_finetune.skills.where import FITTING
 from sim_finetune.spec import TaskSpec
 
 MOTIONS = {"slide": "pull_joint", "hinge": "pull_joint", "turn": "turn_joint", "press": "press", "flip": "pull_joint"}
-FITTING = ("fixture", "kit")  # kinds that things are fitted into
 OPEN = 0.8  # of its range, for things to go into a drawer or under a lid
 OPENING, PUTTING, SHUTTING, STAYING = range(4)  # what comes first
 

@@ -68,6 +68,11 @@ class World(NamedTuple):
     def centre(self, name: str) -> Float[np.ndarray, "3"]:
         return self.env.data.body(name).xpos.copy()
 
+    def highest_m(self, name: str) -> float:
+        """Height over the table of an object's highest point, lid and handle too [m]."""
+        box = float(self.centre(name)[2] + self.env.view.half_extents(name)[2])
+        return max([box, *(float(self.site(name, part)[2]) for part in ("top", "handle") if self.has(name, part))])
+
     def yaw(self, name: str) -> float:
         matrix = self.env.data.body(name).xmat
         return float(np.arctan2(matrix[3], matrix[0]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sim_finetune.skills.base import SLOW, Goal, Skill, Step, World
+from sim_finetune.skills.base import SLOW, Goal, Skill, Step, World, near
 from sim_finetune.skills.grasp import held
 from sim_finetune.skills.place import tool_goal
 from sim_finetune.skills.release import release
@@ -11,7 +11,7 @@ from sim_finetune.skills.where import place_of
 
 OVER_M, ARRIVED_M = 0.035, 0.004
 SEARCH_STEPS, TURNS, SEARCH_M = 30, 4, 0.003  # a spiral of so many turns, growing to this radius
-DOWN_M = 0.004  # of the object over its seat when it is in
+DOWN_M = 0.003  # from where the tool has to be
 PRESS_M = 0.006  # how far below its seat the object is sent
 
 
@@ -27,15 +27,10 @@ def insert(world: World, step: Step) -> Skill:
 
     yield from travel(world, lambda: at(OVER_M), ARRIVED_M, carried=step.object, stop=lost)
     for share in np.linspace(0, 1, SEARCH_STEPS):
-        if lost() or _height_m(world, step) < DOWN_M:
+        if lost() or near(world, DOWN_M)(at(0.0)):
             break
         around = SEARCH_M * share * np.array([np.cos(share * TURNS * 2 * np.pi), np.sin(share * TURNS * 2 * np.pi), 0])
         down = at(-PRESS_M)
         yield down._replace(tool_m=down.tool_m + around, speed_m_s=SLOW)
     if not lost():
         yield from release(world, step)
-
-
-def _height_m(world: World, step: Step) -> float:
-    """Of the object over its seat."""
-    return float((world.centre(step.object) - place_of(world, step).point_m)[2])

@@ -10,7 +10,6 @@ from sim_finetune.skills.travel import travel
 from sim_finetune.skills.where import Place, place_of
 
 OVER_M, TOUCHING_M = 0.04, 0.002  # of the object's bottom over its place
-RIM_M = 0.030  # the tool stays so near the rim of a hollow: the palm must not hit it, so the object falls the rest
 ARRIVED_M, DOWN_M = 0.010, 0.005
 
 
@@ -37,7 +36,7 @@ def tool_goal(world: World, name: str, place: Place, height_m: float, yaw_rad: f
         yaw_rad, turn = _turned(world, world.yaw(name), place.yaw_rad, place.period_rad)
     offset = turned(world.tool() - world.centre(name), turn)
     point = up(place.point_m + offset, height_m)
-    return Goal(at_height(point, max(point[2], place.rim_m - RIM_M)), yaw_rad, 0.0, FAST)
+    return Goal(at_height(point, max(point[2], place.lowest_m)), yaw_rad, 0.0, FAST)
 
 
 def _turned(world: World, now_rad: float, wanted_rad: float, period_rad: float) -> tuple[float, float]:

@@ -10,10 +10,13 @@ from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates import every
 from sim_finetune.skills.base import Step, World, at_height, smallest_turn, up
 from sim_finetune.skills.patterns import PAINTED, emptiest, spots
+from sim_finetune.skills.travel import TIP_M
 
 TURNS_RAD = tuple(np.linspace(0, np.pi, 6, endpoint=False))  # tried for a layout
 ROW_M = 0.03  # between the edges of two in a row, for fingers
 AT_PLACE_M, AT_PLACE_RAD = 0.008, 0.06
+RIM_M = 0.030  # how far the tool may be below the rim of a hollow: the palm is not far above
+FITTING = ("fixture", "kit")  # kinds that things are fitted into
 MARGIN_M = 0.006  # between an object and the edge of what it shares with others
 
 
@@ -21,13 +24,13 @@ class Place(NamedTuple):
     """Where an object's frame belongs [m, workspace frame].
 
     yaw_rad: its turn about the vertical, None for any; period_rad: turns by this much look alike;
-    rim_m: height of the walls around the place, −inf where there are none.
+    lowest_m: the tool must not go lower: the palm over a wall, or fingertips over a board; objects fall the rest.
     """
 
     point_m: Float[np.ndarray, "3"]
     yaw_rad: float | None = None
     period_rad: float = 2 * np.pi
-    rim_m: float = -np.inf
+    lowest_m: float = -np.inf
 
 
 def place_of(world: World, step: Step) -> Place:
@@ -69,7 +72,7 @@ def _inside(world: World, step: Step) -> Place:
     target = target_of(step)
     middle, half = world.site(target, "inside"), world.env.model.site(f"{target}/inside").size
     floor = at_height(middle, middle[2] - half[2]) + _share(world, step, half)
-    return Place(up(floor, _rest_m(world, step.object)), rim_m=float(middle[2] + half[2]))
+    return Place(up(floor, _rest_m(world, step.object)), lowest_m=float(middle[2] + half[2]) - RIM_M)
 
 
 def _in_zone(world: World, step: Step) -> Place:
@@ -82,7 +85,9 @@ def _pose_near(world: World, step: Step) -> Place:
     site = f"{target_of(step)}/{step.want.site}"
     point, matrix = world.env.view.site(site), world.env.data.site(site).xmat
     yaw = None if step.want.yaw_within_rad is None else float(np.arctan2(matrix[3], matrix[0]))
-    return Place(up(point, _rest_m(world, step.object)), yaw, 2 * np.pi / step.want.symmetry)
+    fitting = world.env.task_spec.object(target_of(step)).kind in FITTING
+    lowest = world.highest_m(target_of(step)) + TIP_M if fitting else -np.inf
+    return Place(up(point, _rest_m(world, step.object)), yaw, 2 * np.pi / step.want.symmetry, lowest)
 
 
 def _aligned(world: World, step: Step) -> Place:

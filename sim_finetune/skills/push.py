@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from sim_finetune.skills.base import FAST, NARROW_M, SLOW, Goal, Skill, Step, World, at_height, smallest_turn
 from sim_finetune.skills.release import let_go
-from sim_finetune.skills.travel import travel
+from sim_finetune.skills.travel import straight, travel
 from sim_finetune.skills.where import place_of
 
 FINGER_M = 0.010  # half thickness of a finger, from the tool site to what it pushes
@@ -43,7 +43,7 @@ def push(world: World, step: Step) -> Skill:
         yield _ahead(world, step, height_m)
     line = _line(world, step)
     back = Goal(at_height(world.tool() - 0.03 * line.along, height_m), line.yaw_rad, NARROW_M, FAST)
-    yield from travel(world, lambda: back, 0.01)
+    yield from straight(world, back, 0.01)
     yield from let_go(world, NARROW_M)
 
 

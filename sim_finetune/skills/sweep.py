@@ -2,14 +2,15 @@
 
 import numpy as np
 
-from sim_finetune.skills.base import FAST, SLOW, WIDE_M, Goal, Skill, Step, World, at_height, smallest_turn
-from sim_finetune.skills.travel import travel
+from sim_finetune.skills.base import FAST, SLOW, Goal, Skill, Step, World, at_height, smallest_turn
+from sim_finetune.skills.travel import rise, straight, travel
 from sim_finetune.skills.where import target_of
 
 SWEEP_M = 0.014  # height of the tool over the table
 BEHIND_M = 0.04
+OVER_M = 0.06  # height between two strokes
+BROAD_M = 0.016  # between the fingers: broad, but no grain goes through
 STROKES = 12
-INSIDE = 0.7  # of the zone's half extents: as far in as a stroke brings a grain
 
 
 def sweep(world: World, step: Step) -> Skill:
@@ -25,14 +26,13 @@ def _stroke(world: World, step: Step) -> Skill:
     grain = _farthest(world, step, zone)
     along = at_height(zone - grain, 0.0) / max(float(np.linalg.norm((zone - grain)[:2])), 1e-9)
     yaw = smallest_turn(float(np.arctan2(along[1], along[0])), np.pi)
-    start = Goal(at_height(grain - BEHIND_M * along, SWEEP_M), yaw, WIDE_M / 2, FAST)
-    above = start._replace(tool_m=at_height(start.tool_m, 0.06))
+    start = Goal(at_height(grain - BEHIND_M * along, SWEEP_M), yaw, BROAD_M, FAST)
+    above = start._replace(tool_m=at_height(start.tool_m, OVER_M))
     yield from travel(world, lambda: above, 0.02)
-    yield from travel(world, lambda: start, 0.01)
+    yield from straight(world, start, 0.01)
     end = start._replace(tool_m=at_height(zone, SWEEP_M), speed_m_s=SLOW)
-    yield from travel(world, lambda: end, 0.015)
-    raised = end._replace(tool_m=at_height(end.tool_m, 0.06), speed_m_s=FAST)
-    yield from travel(world, lambda: raised, 0.02)
+    yield from straight(world, end, 0.015)
+    yield from rise(world, OVER_M, end._replace(speed_m_s=FAST))
 
 
 def _farthest(world: World, step: Step, zone_m: np.ndarray) -> np.ndarray:

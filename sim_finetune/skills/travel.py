@@ -1,10 +1,11 @@
 """A goal for the tool in, a way there that passes over what stands in between out."""
 
 from collections.abc import Callable, Generator
+from itertools import islice
 
 import numpy as np
 
-from sim_finetune.skills.base import Goal, Skill, World, at_height, near, up
+from sim_finetune.skills.base import Goal, Skill, World, at_height, move, near, up
 
 PATIENCE_STEPS = 50  # a movement is given up then: something is in its way, or it is out of reach
 CLEAR_M = 0.03  # between what hangs lowest and what it passes over
@@ -36,10 +37,14 @@ def travel(
     return False
 
 
+def straight(world: World, goal: Goal, tolerance_m: float) -> Skill:
+    """There the straight way, whatever is on it: to push it along."""
+    yield from islice(move(world, lambda: goal, near(world, tolerance_m)), PATIENCE_STEPS)
+
+
 def rise(world: World, height_m: float, goal: Goal) -> Skill:
     """Straight up by `height_m` from here, with the goal's yaw and gap."""
-    top = goal._replace(tool_m=up(world.tool(), height_m))
-    yield from travel(world, lambda: top, 0.02)
+    yield from straight(world, goal._replace(tool_m=up(world.tool(), height_m)), 0.02)
 
 
 def _over(world: World, goal: Goal, carried: str | None) -> Goal:

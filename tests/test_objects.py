@@ -132,3 +132,30 @@ def test_sizes_out_of_range_are_refused(kind):
     for half_extents in (too_small, [0.5, 0.5, 0.5], [float("nan")] * 3):
         with pytest.raises(ValidationError, match="half_extents_m"):
             make(kind, half_extents_m=half_extents)
+
+
+def _scaled(value, scale, rng):
+    """The same fields with every length, angle and damping multiplied by `scale`, more or less."""
+    if isinstance(value, dict):
+        return {key: _scaled(part, scale, rng) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_scaled(part, scale, rng) for part in value]
+    return value if isinstance(value, str | int) else value * scale * rng.uniform(0.7, 1.4)
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_whatever_is_accepted_compiles_and_stands(kind):
+    rng, accepted = np.random.default_rng(0), 0
+    for _ in range(40):
+        try:
+            thing = make(kind, **_scaled(CASES[kind], 10 ** rng.uniform(-1, 0.7), rng))
+        except ValidationError:
+            continue
+        accepted += 1
+        model, data = on_table(thing)
+        run(model, data, 0.1)
+        assert np.isfinite(data.qpos).all(), thing
+        assert depth_m(data) < 0.002, thing
+        assert np.isfinite([*thing.bounds_m, thing.radius_m, thing.height_m]).all()
+        assert thing.radius_m > 0, thing
+    assert accepted > 0

@@ -73,6 +73,15 @@ def test_a_ring_falls_over_a_peg():
     assert np.hypot(*(data.body("ring").xpos - data.body("it").xpos)[:2]) < 0.027
 
 
+def test_a_ring_rests_on_the_foot_of_a_post():
+    post, ring = make("post"), make("ring", name="ring")
+    model, data = on_table(post, ring)
+    data.joint("ring").qpos[:3] = [0.01, 0.005, 0.08]
+    run(model, data, 1.5)
+    assert data.body("ring").xpos[2] - ring.rest_height_m == pytest.approx(data.site("it/top").xpos[2], abs=1e-3)
+    assert np.hypot(*data.body("ring").xpos[:2]) < 0.02
+
+
 @pytest.mark.parametrize("size", [[0.008, 0.2], [0.015, 0.08], [0.004, 0.25]])
 def test_a_rope_hangs_together_when_one_end_is_pulled(size):
     rope = make("rope", size_m=size)

@@ -39,6 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "pallet": {"half_extents_m": [0.06, 0.06, 0.012]},
     "peg": {"size_m": [0.012, 0.04]},
     "pile": {"count": 20, "grain_m": 0.008},
+    "post": {"size_m": [0.04, 0.01, 0.025]},
     "ring": {"size_m": [0.035, 0.008]},
     "rope": {"size_m": [0.008, 0.2]},
     "sphere": {"size_m": [0.025]},

@@ -31,6 +31,7 @@ class Drawer(Articulated):
     """
 
     motion: ClassVar = "slide"
+    least_half_m: ClassVar[tuple[float, float, float]] = (0.025, 0.017, 0.025)
 
     kind: Literal["drawer"]
     travel_m: Metres

@@ -10,7 +10,7 @@ from sim_finetune.objects.base import Metres, SceneObject
 from sim_finetune.objects.parts import GHOST, add_bounds, add_box, add_fixed, add_site
 from sim_finetune.objects.zone import THICKNESS_M
 
-STROKE_M = 0.005  # half width of the paint
+STROKE_M = 0.007  # half width of the paint: thinner is lost in small pictures
 
 Strip = tuple[float, float, float, float]  # middle (x, y) and half extents (x, y) [m]
 

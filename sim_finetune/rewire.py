@@ -27,11 +27,11 @@ def to_wire(spec: TaskSpec, catalogue: Catalogue) -> Row:
     pairs = zip(numbers[1:], stages, strict=True)
     return {
         "name": spec.name,
+        "instructions": [_say(text, names) for text in document["instructions"][:4]],
         "objects": [_thing(thing, names, catalogue) for thing in document["objects"]],
         "statements": [_statement(row, names, catalogue) for row in rows],
         "stages": [{"goal": goal, "instruction": _say(stage["instruction"], names)} for goal, stage in pairs],
         "goal": numbers[0],
-        "instructions": [_say(text, names) for text in document["instructions"][:4]],
         "missing_primitives": list(document.get("missing_primitives", [])),
     }
 
@@ -49,7 +49,13 @@ def _thing(thing: Row, names: Mapping[str, str], catalogue: Catalogue) -> Row:
     given = thing.get("place") or {}
     if given.get("kind") in RELATIONS:
         place = f"{given['kind']} {names[given[RELATIONS[given['kind']]]]}"
-    return {"name": names[thing["name"]], "kind": thing["kind"], "colour": thing["colour"], "size": size, "place": place}
+    return {
+        "name": names[thing["name"]],
+        "kind": thing["kind"],
+        "colour": thing["colour"],
+        "size": size,
+        "place": place,
+    }
 
 
 def _apart(thing: Row, fields: Row) -> float:

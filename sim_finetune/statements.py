@@ -39,21 +39,30 @@ def _shape(definition: Row) -> Shape:
     return {name: form._replace(optional=name not in definition["required"]) for name, form in fields.items()}
 
 
-def _form(field: Row) -> Form:
+def _form(field: Any) -> Form:
     if "anyOf" in field:  # of a type or null
         return _form(next(part for part in field["anyOf"] if part.get("type") != "null"))
     if field.get("type") == "array":
         inner = _form(field["items"] if isinstance(field.get("items"), dict) else field["prefixItems"][0])
         length = (field.get("minItems", 0), field.get("maxItems", 8))
         return inner._replace(lengths=[length, *inner.lengths])
-    low = field.get("minimum", field.get("exclusiveMinimum", 0.0))
-    bounds = (low, field.get("maximum", field.get("exclusiveMaximum", low + 1.0)))
+    low = float(field.get("minimum", field.get("exclusiveMinimum", 0.0)))
+    bounds = (low, float(field.get("maximum", field.get("exclusiveMaximum", low + 1.0))))
     values = field.get("enum", [field["const"]] if "const" in field else [])
     if field.get("type") == "boolean":
         values = [False, True]
     plain_text = field.get("type") == "string" and not values  # every free text of a predicate is an object's name
     what = "link" if "discriminator" in field else "name" if plain_text else "choice"
     return Form(what, [], values, bounds, False)
+
+
+def glossary() -> str:
+    """Every kind of predicate with its fields and what it means, a line each."""
+    schema = TaskSpec.model_json_schema()
+    kinds = schema["properties"]["goal"]["discriminator"]["mapping"]
+    meanings = {kind: schema["$defs"][ref.rpartition("/")[2]].get("description", "") for kind, ref in kinds.items()}
+    heads = {kind: f"{kind}({', '.join(shape)})" for kind, shape in shapes().items()}
+    return "\n".join(f"- {heads[kind]}: {' '.join(meaning.split())}" for kind, meaning in meanings.items())
 
 
 def flatten(goals: Sequence[Row]) -> tuple[list[Row], list[list[int]]]:
@@ -81,7 +90,7 @@ def _linked(value: Any, rows: list[Row]) -> Any:
 
 
 def unflatten(rows: Sequence[Any], goal: Any) -> Row:
-    """The tree of the statements with the numbers `goal`; ValueError names a statement that is not there.
+    """The tree of the statements with the numbers `goal`, each once; ValueError names a statement that is not there.
 
     A field that is null is left out. Nothing is believed: a part must come before what it is a part of, so the tree ends,
     and it is counted before it is built, so it stays small.
@@ -95,7 +104,7 @@ def unflatten(rows: Sequence[Any], goal: Any) -> Row:
         sizes.append(1 + sum(_size(link, sizes, f"statements.{number}") for link in _links(row)))
     if (nodes := sum(_size(link, sizes, "goal") for link in goal)) > MOST_NODES:
         raise ValueError(f"goal: written out it has {nodes} parts; at most {MOST_NODES}")
-    parts = [_build(rows, link) for link in goal]
+    parts = [_build(rows, link) for link in dict.fromkeys(goal)]
     return parts[0] if len(parts) == 1 else {"kind": "all", "parts": parts}
 
 

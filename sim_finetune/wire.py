@@ -26,11 +26,11 @@ def wire_schema(catalogue: Catalogue) -> Row:
     return _object(
         {
             "name": {"type": "string", "pattern": "^[a-z][a-z0-9_]{2,40}$"},
+            "instructions": _list(spoken, 1, 4),  # first the idea, then what it needs
             "objects": _list(_thing(catalogue), 1, MOST_OBJECTS),
             "statements": _list({"anyOf": rows}, 1, MOST_STATEMENTS),
             "stages": _list(_object({"goal": some, "instruction": spoken}), 0, MOST_STAGES),
             "goal": some,
-            "instructions": _list(spoken, 1, 4),
             "missing_primitives": _list({"type": "string", "pattern": f"^{words}$"}, 0, 3),
         }
     )
@@ -132,7 +132,11 @@ def _furnish(row: Row, catalogue: Catalogue) -> Row:
 
 
 def _stage(row: Row, rows: list[Any], catalogue: Catalogue) -> Row:
-    return {**catalogue.defaults["stage"], "goal": unflatten(rows, row.get("goal")), "instruction": row.get("instruction")}
+    return {
+        **catalogue.defaults["stage"],
+        "goal": unflatten(rows, row.get("goal")),
+        "instruction": row.get("instruction"),
+    }
 
 
 def _family(goal: Row) -> str:

@@ -14,7 +14,7 @@ class Catalogue(NamedTuple):
     names: objects' names, in the order in which they are given away; kinds: {kind: {groups, area, yaw_range_rad,
     fields}}, where groups say what an object is good for and fields are the class's own, at medium size; sizes: {word:
     factor on all lengths}; areas: {word: region_m}; numbers: {field or kind.field of a statement: [sensible values]};
-    defaults: fields of every task.
+    task, stage: fields that every one of them gets.
     """
 
     names: list[str]
@@ -22,7 +22,8 @@ class Catalogue(NamedTuple):
     sizes: Mapping[str, float]
     areas: Mapping[str, list[float]]
     numbers: Mapping[str, list[float]]
-    defaults: Row
+    task: Row
+    stage: Row
 
     def group(self, word: str) -> list[str]:
         """The kinds in a group, or the kind of that name; ValueError lists both."""

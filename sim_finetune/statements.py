@@ -51,7 +51,9 @@ def _form(field: Any) -> Form:
     values = field.get("enum", [field["const"]] if "const" in field else [])
     if field.get("type") == "boolean":
         values = [False, True]
-    plain_text = field.get("type") == "string" and not values  # every free text of a predicate is an object's name
+    if isinstance(field.get("default"), str):
+        values = values or [field["default"]]
+    plain_text = field.get("type") == "string" and not values  # every text without a default is an object's name
     what = "link" if "discriminator" in field else "name" if plain_text else "choice"
     return Form(what, [], values, bounds, False)
 

@@ -103,7 +103,7 @@ def from_wire(wire: Row, catalogue: Catalogue) -> Row:
         raise ValueError(f"the task lacks {missing}")
     rows, things = _rows(wire, "statements", MOST_STATEMENTS), _rows(wire, "objects", MOST_OBJECTS)
     goal = unflatten(rows, wire["goal"])
-    document = dict(catalogue.defaults["task"])
+    document = dict(catalogue.task)
     document |= {"name": wire["name"], "family": _family(goal), "goal": goal, "instructions": wire["instructions"]}
     document["objects"] = [_furnish(thing, catalogue) for thing in things]
     stages = [_stage(stage, rows, catalogue) for stage in _rows(wire, "stages", MOST_STAGES)]
@@ -133,7 +133,7 @@ def _furnish(row: Row, catalogue: Catalogue) -> Row:
 
 def _stage(row: Row, rows: list[Any], catalogue: Catalogue) -> Row:
     return {
-        **catalogue.defaults["stage"],
+        **catalogue.stage,
         "goal": unflatten(rows, row.get("goal")),
         "instruction": row.get("instruction"),
     }

@@ -4,11 +4,12 @@ import json
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 from simulation import TASKS, task
 
 from lapa.doors import configs_dir
 from sim_finetune.catalogue import read_catalogue
-from sim_finetune.objects import object_classes
+from sim_finetune.objects import AnyObject
 from sim_finetune.rewire import to_wire
 from sim_finetune.spec import read_spec
 from sim_finetune.statements import MOST_NODES, flatten, shapes, unflatten
@@ -53,10 +54,9 @@ def test_a_wire_task_becomes_a_spec_with_the_same_words():
 
 
 @pytest.mark.parametrize("size", TABLE["sizes"])
-@pytest.mark.parametrize("cls", object_classes(), ids=lambda cls: cls.__name__)
-def test_every_kind_of_object_is_in_the_catalogue_and_valid_at_every_size(cls, size):
-    kind = cls.model_fields["kind"].annotation.__args__[0]
-    cls.model_validate(CATALOGUE.thing("item1", kind, colour="red", size=size, area=""))
+@pytest.mark.parametrize("kind", TABLE["kinds"])
+def test_the_catalogue_s_objects_are_valid_at_every_size(kind, size):
+    TypeAdapter(AnyObject).validate_python(CATALOGUE.thing("item1", kind, colour="red", size=size, area=""))
 
 
 def test_the_schema_is_flat_closed_and_offers_only_numbers_that_a_spec_takes():

@@ -66,7 +66,8 @@ class Local:
             out = model.generate(
                 prompt, attention_mask=torch.ones_like(prompt), do_sample=self.temperature > 0, top_k=None,
                 temperature=self.temperature or None, top_p=self.top_p, max_new_tokens=self.max_tokens,
-                pad_token_id=tokenizer.eos_token_id, logits_processor=LogitsProcessorList(masks),
+                pad_token_id=tokenizer.eos_token_id, eos_token_id=_ends(tokenizer, model),
+                logits_processor=LogitsProcessorList(masks),
             )  # fmt: skip
         text = tokenizer.decode(out[0, length:], skip_special_tokens=True)
         return Reply(text, length, out.shape[1] - length, time.monotonic() - started)
@@ -80,3 +81,9 @@ class Local:
             return tokenizer(text, return_tensors="pt", add_special_tokens=False)["input_ids"].to(self.device)
         text = "".join(f"{message.role}: {message.text}\n" for message in dialogue) + "assistant: "
         return tokenizer(text, return_tensors="pt")["input_ids"].to(self.device)
+
+
+def _ends(tokenizer: Any, model: Any) -> list[int]:
+    """Tokens that end a reply: the tokenizer's, which closes a schema, and those that the model was taught."""
+    taught = model.generation_config.eos_token_id
+    return sorted({tokenizer.eos_token_id, *(taught if isinstance(taught, list) else [taught])} - {None})

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sim_finetune.objects import SceneObject
-from sim_finetune.predicates.view import bodies, heading
+from sim_finetune.predicates.view import heading
 from sim_finetune.spec import TaskSpec
 
 Disc = tuple[np.ndarray, float]  # centre (2,) on the table and radius [m]
@@ -21,25 +21,14 @@ def fits(xy: Float[np.ndarray, "2"], reach_m: float, taken: list[Disc]) -> bool:
 
 
 def put(model: mujoco.MjModel, data: mujoco.MjData, name: str, pos_m: np.ndarray, yaw_rad: float) -> None:
-    """Move an object's body there, upright, and with it the free bodies it consists of besides."""
-    turn = np.array([np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2)])
-    _move(model, data, model.body(name).id, pos_m, turn)
-    main = model.body_pos[model.body(name).id]
-    for body in bodies(model, name):
-        if model.body_parentid[body] == 0 and body != model.body(name).id:
-            offset, quat = np.zeros(3), np.zeros(4)
-            mujoco.mju_rotVecQuat(offset, model.body_pos[body] - main, turn)
-            mujoco.mju_mulQuat(quat, turn, model.body_quat[body])
-            _move(model, data, body, pos_m + offset, quat)
-
-
-def _move(model: mujoco.MjModel, data: mujoco.MjData, body: int, pos_m: np.ndarray, quat: np.ndarray) -> None:
-    mocap = model.body_mocapid[body]
+    """Move an object's body there, upright."""
+    pose = np.array([*pos_m, np.cos(yaw_rad / 2), 0, 0, np.sin(yaw_rad / 2)])
+    mocap = model.body(name).mocapid[0]
     if mocap >= 0:
-        data.mocap_pos[mocap], data.mocap_quat[mocap] = pos_m, quat
+        data.mocap_pos[mocap], data.mocap_quat[mocap] = pose[:3], pose[3:]
     else:
-        start = model.jnt_qposadr[model.body_jntadr[body]]
-        data.qpos[start : start + 7] = [*pos_m, *quat]
+        start = model.joint(name).qposadr[0]
+        data.qpos[start : start + 7] = pose
 
 
 def place_nested(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:

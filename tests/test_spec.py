@@ -1,11 +1,14 @@
 """A task spec survives JSON, has one identity, and says in one line what is wrong with it."""
 
 import copy
+import json
 
 import pytest
 from simulation import TASKS, task
 
-from sim_finetune.spec import TaskSpec, read_spec
+from sim_finetune.objects import object_classes
+from sim_finetune.predicates import kind_of, predicate_classes
+from sim_finetune.spec import TaskSpec, json_schema, read_spec
 
 
 def broken(*path_and_value) -> dict:
@@ -76,3 +79,20 @@ FIRST_HASHES = {
 @pytest.mark.parametrize("name", FIRST_HASHES)
 def test_first_tasks_keep_their_identity(name):
     assert task(name).hash == FIRST_HASHES[name]
+
+
+def test_where_a_task_comes_from_is_no_part_of_its_identity():
+    about = {"provenance": {"proposer": "me", "parents": ["abc"]}, "missing_primitives": ["pour"]}
+    document = task("reach").model_dump(mode="json")
+    assert read_spec({**document, **about}).hash == task("reach").hash
+    changes = {"stages": [{"goal": document["goal"], "instruction": "go", "weight": 1, "timeout_s": 9}]}
+    changes |= {"randomise": {"light": 0.5}, "oracle": [{"skill": "reach", "object": "target"}]}
+    hashes = {read_spec({**document, field: value}).hash for field, value in changes.items()}
+    assert len(hashes | {task("reach").hash}) == 4
+
+
+def test_the_json_schema_knows_every_kind():
+    text = json.dumps(json_schema())
+    kinds = [kind_of(cls) for cls in (*object_classes(), *predicate_classes())]
+    assert all(f'"const": "{kind}"' in text for kind in kinds)
+    assert set(json_schema()["required"]) == set(task("reach").model_dump(exclude_defaults=True))

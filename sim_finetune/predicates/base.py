@@ -62,6 +62,12 @@ def kinds_with(trait: str) -> tuple[str, ...]:
     return tuple(kind_of(cls) for cls in classes)
 
 
+@lru_cache
+def kinds_moving(motion: str) -> tuple[str, ...]:
+    """Kinds of the articulated objects whose joint moves that way: "slide", "hinge", "turn", "press", "flip"."""
+    return tuple(kind_of(cls) for cls in object_classes() if getattr(cls, "motion", None) == motion)
+
+
 def kind_of(cls: type[BaseModel]) -> str:
     """The word a class goes by in a spec."""
     return cls.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]

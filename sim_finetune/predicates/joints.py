@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from sim_finetune.predicates.base import Predicate, Share, kinds_with
+from sim_finetune.predicates.base import Predicate, Share, kinds_moving, kinds_with
 from sim_finetune.predicates.view import SceneView
 
 THROWN = 0.8  # share of its range beyond which a switch or button counts as on; off is as far from the other end
@@ -54,7 +54,7 @@ class Pressed(Predicate):
     object: str
 
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        yield self.object, kinds_with("joint_name")
+        yield self.object, kinds_moving("press")
 
     def holds(self, view: SceneView) -> bool:
         return view.fraction(self.object) >= THROWN

@@ -26,7 +26,7 @@ def within_area(view: SceneView, points: np.ndarray, area: str) -> float:
 def rests_on(view: SceneView, name: str, support: str, within_m: float) -> bool:
     """Whether its lowest point is at the support's top, centres within `within_m` (horizontal)."""
     gap = view.lowest_m(name) - view.site(f"{support}/top")[2]
-    return abs(gap) <= RESTING_M and aside_m(view, name, support) <= within_m
+    return bool(abs(gap) <= RESTING_M) and aside_m(view, name, support) <= within_m
 
 
 def hollow_gap_m(view: SceneView, name: str, container: str) -> float:

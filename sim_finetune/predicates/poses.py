@@ -100,7 +100,7 @@ class Undisturbed(Predicate):
     within_m: Tolerance
 
     def names(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        yield from ((name, ()) for name in self.objects)
+        yield from ((name, kinds_with("free")) for name in self.objects)
 
     def _moved_m(self, view: SceneView) -> float:
         return max(float(np.linalg.norm(view.centre(name) - view.start[name][0])) for name in self.objects)

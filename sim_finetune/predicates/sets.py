@@ -13,6 +13,7 @@ from sim_finetune.predicates.base import FALL_M, Names, Predicate, Tolerance, ki
 from sim_finetune.predicates.places import AREAS, aside_m, hollow_gap_m, rests_on, within_area
 from sim_finetune.predicates.view import SceneView
 
+ENDS = ("start", "end")  # sites of a rope
 Pairs = Annotated[tuple[tuple[str, str], ...], Field(min_length=1, max_length=16)]
 
 
@@ -156,6 +157,9 @@ class RopeBetween(Predicate):
         yield self.rope, ("rope",)
         yield self.first, ()
         yield self.second, ()
+
+    def sites(self) -> Iterator[tuple[str, str]]:
+        yield from ((self.rope, end) for end in ENDS)
 
     def _off_m(self, view: SceneView) -> float:
         ends = np.stack([view.site(f"{self.rope}/{end}")[:2] for end in ("start", "end")])

@@ -139,5 +139,5 @@ def tool_prefix(view: SceneView) -> str:
 
 
 def pieces(view: SceneView, name: str) -> Float[np.ndarray, "n 3"]:
-    """Middles of the geoms an object consists of, in the model's order: a rope's links, a pile's blocks [m]."""
+    """Middles of the geoms an object consists of, in the model's order: the grains of a pile [m]."""
     return view.data.geom_xpos[list(solid_geoms(view.model, name))]

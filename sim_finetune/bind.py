@@ -61,9 +61,11 @@ def site_parts(thing: SceneObject) -> tuple[str, ...]:
 
 
 def _check_template(spec: "TaskSpec", template: str) -> None:
-    for _, field, _, _ in Formatter().parse(template):
+    for _, field, layout, conversion in Formatter().parse(template):
         if field is not None:
             spec.object(field)
+        if layout or conversion:  # a width of a billion would be filled
+            raise ValueError(f"instruction {template[:80]!r}: only {{name}} may stand in braces")
 
 
 def _check_hints(spec: "TaskSpec") -> None:

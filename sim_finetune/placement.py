@@ -15,7 +15,16 @@ def _ordered_region(region: tuple[float, float, float, float]) -> tuple[float, f
     return region
 
 
-Region = Annotated[tuple[float, float, float, float], AfterValidator(_ordered_region)]
+def _ordered_range(span: tuple[float, float]) -> tuple[float, float]:
+    if span[0] > span[1]:
+        raise ValueError(f"range {span} must be (low, high)")
+    return span
+
+
+_Metre = Annotated[float, Field(ge=-1, le=1)]
+_Turn = Annotated[float, Field(ge=-2 * math.pi, le=2 * math.pi)]
+Region = Annotated[tuple[_Metre, _Metre, _Metre, _Metre], AfterValidator(_ordered_region)]
+YawRange = Annotated[tuple[_Turn, _Turn], AfterValidator(_ordered_range)]
 Offset = Annotated[float, Field(ge=-0.5, le=0.5)]
 Pattern = Literal["line", "grid", "ring", "stack", "pyramid", "partition"]
 FLAT = ("line", "grid", "ring", "partition")  # patterns whose objects all stand on the table
@@ -88,7 +97,7 @@ class Layout(_Placement):
     pattern: Pattern
     pitch_m: Annotated[float, Field(gt=0, le=0.3)]
     region_m: Region
-    yaw_range_rad: tuple[float, float] = (0.0, 0.0)
+    yaw_range_rad: YawRange = (0.0, 0.0)
 
     @model_validator(mode="after")
     def _fits_its_pattern(self) -> Self:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import random
 
 import pytest
 from simulation import TASKS, task
@@ -50,6 +51,11 @@ FAULTS = [
     (broken("objects", 0, "region_m", [0.2, 0, 0.1, 0]), r"must be \(x_min, y_min, x_max, y_max\)"),
     (broken("objects", 0, "half_extents_m", [0.02, -1, 0.02]), r"half_extents_m.1: Input should be greater than 0"),
     (broken("family", "Juggle!"), r"family: String should match pattern"),
+    (broken("instructions", ["reach {target:>999999999}"]), r"only {name} may stand in braces"),
+    (broken("instructions", ["reach {target!r}"]), r"only {name} may stand in braces"),
+    (broken("objects", 0, "region_m", [0, 0, 1e308, 1e308]), r"region_m.2: Input should be less than or equal to 1"),
+    (broken("objects", 0, "yaw_range_rad", [1, 0]), r"must be \(low, high\)"),
+    (broken("objects", 0, "yaw_range_rad", [float("nan"), 0]), r"yaw_range_rad.0: Input should be less"),
     (broken("speed", 3), r"speed: Extra inputs are not permitted"),
     (broken("goal", {"kind": "in_zone", "object": "target", "zone": "other1", "fraction": 1}), "'zone'.*is a block"),
 ]
@@ -96,3 +102,56 @@ def test_the_json_schema_knows_every_kind():
     kinds = [kind_of(cls) for cls in (*object_classes(), *predicate_classes())]
     assert all(f'"const": "{kind}"' in text for kind in kinds)
     assert set(json_schema()["required"]) == set(task("reach").model_dump(exclude_defaults=True))
+
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    1e308,
+    float("nan"),
+    10**400,
+    "",
+    "a" * 99,
+    "{target}",
+    "../x",
+    "é",
+    [],
+    {},
+    [[]],
+    {"kind": "all"},
+]
+
+
+def mutate(node, rng):
+    """One value somewhere in a document replaced by an odd one, left out, or said twice."""
+    while isinstance(node, dict | list) and node:
+        key = rng.choice(list(node) if isinstance(node, dict) else range(len(node)))
+        if not isinstance(node[key], dict | list) or not node[key] or rng.random() < 0.3:
+            break
+        node = node[key]
+    action = rng.random()
+    if action < 0.6:
+        node[key] = copy.deepcopy(rng.choice(ODD))
+    elif action < 0.8:
+        del node[key]
+    elif isinstance(node, dict):
+        node[rng.choice(["ref", "place", "kind", "parts", "name"])] = node[key]
+    else:
+        node.append(copy.deepcopy(node[key]))
+
+
+def test_mutants_are_read_or_refused_in_one_line():
+    rng, documents, refused = random.Random(0), [task(name).model_dump(mode="json") for name in TASKS], 0
+    for _ in range(2000):
+        document = copy.deepcopy(rng.choice(documents))
+        for _ in range(rng.randint(1, 3)):
+            mutate(document, rng)
+        try:
+            spec = read_spec(document, seed=0)
+            assert read_spec(spec.model_dump_json()).hash == spec.hash
+        except ValueError as error:
+            assert "\n" not in str(error)
+            refused += 1
+    assert 500 < refused < 2000

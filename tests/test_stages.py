@@ -64,14 +64,11 @@ def test_a_look_completes_at_most_one_stage():
 def test_progress_weighs_stages_and_goal():
     _, look = stand_ready(two_stages())
     assert look(a=0.04, b=0.08)["reward_terms"]["stage_1"] == 0.0, "not begun"
-    assert look(a=0.15)["progress"] == pytest.approx(
-        (3 * 1 + look(a=0.15)["reward_terms"]["stage_1"] + _goal(look)) / 5
-    )
+    info = look(a=0.15)
+    terms = info["reward_terms"]
+    assert terms["stage_0"] == 1.0 and 0 < terms["stage_1"] < 1 and 0 < terms["goal_0_on_top"] < 1
+    assert info["progress"] == pytest.approx((3 + terms["stage_1"] + terms["goal_0_on_top"]) / 5)
     assert look(a=0.04)["progress"] == 1.0
-
-
-def _goal(look):
-    return look(a=0.15)["reward_terms"]["goal_0_on_top"]
 
 
 def test_a_late_stage_cuts_the_episode_and_a_reset_forgets():

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 import mujoco
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from sim_finetune.placement import AnyPlacement, Region
+from sim_finetune.placement import AnyPlacement, Region, YawRange
 
 # Saturated and far apart in hue, so that a 5-pixel block can be named (RGB in [0, 1]).
 COLOURS: dict[str, tuple[float, float, float]] = {
@@ -55,7 +55,7 @@ class SceneObject(BaseModel, ABC):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     colour: Colour
     region_m: Region
-    yaw_range_rad: tuple[float, float]
+    yaw_range_rad: YawRange
     place: AnyPlacement | None = None
 
     @property

@@ -20,9 +20,10 @@ PAGE = "page.html"
 
 
 def main(cfg: DictConfig) -> None:
-    """`lapa report runs=[DIR, …] out=DIR`: read the stages, write the page, print the success table."""
+    """`lapa report runs=[DIR, …] out=DIR` (or one folder, `runs=DIR`): stages → page, success table."""
     out = Path(cfg.out)
-    stages = gather([Path(run) for run in cfg.runs], skip=out)
+    runs = [cfg.runs] if isinstance(cfg.runs, str) else cfg.runs  # letter by letter, "/" is the whole machine
+    stages = gather([Path(run) for run in runs], skip=out)
     rules = {name: cfg[name] for name in ("arm", "control", "claim", "measure", "alpha", "min_pairs")}
     success = compare(stages, **rules)
     with open_stage(cfg, {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}) as frame:

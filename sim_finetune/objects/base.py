@@ -157,3 +157,25 @@ class Articulated(Solid):
     @abstractmethod
     def joint_range(self) -> tuple[float, float]:
         """(low, high) [m or rad]"""
+
+
+class Turning(Articulated):
+    """One whose joint is a hinge. travel_rad: from shut to fully open."""
+
+    travel_rad: Angle
+    damping: Damping
+
+    @property
+    def joint_range(self) -> tuple[float, float]:
+        return 0.0, self.travel_rad
+
+
+class Sliding(Articulated):
+    """One whose joint is a slide. travel_m: from shut to fully open."""
+
+    travel_m: Metres
+    damping: Damping
+
+    @property
+    def joint_range(self) -> tuple[float, float]:
+        return 0.0, self.travel_m

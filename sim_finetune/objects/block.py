@@ -5,7 +5,7 @@ from typing import Literal
 import mujoco
 
 from sim_finetune.objects.base import Graspable, Solid
-from sim_finetune.objects.parts import DENSITY_KG_M3, FRICTION, add_free, add_grasp
+from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_free, add_grasp
 
 
 class Block(Solid, Graspable):
@@ -29,8 +29,7 @@ class Block(Solid, Graspable):
             size=self.half_extents_m,
             rgba=self.rgba,
             density=DENSITY_KG_M3,
-            friction=FRICTION,
-            condim=4,  # torsion too, or a grasped block swings about the pads
+            **GRIPPED,
         )
         body.add_site(name=self.site("top"), pos=[0, 0, self.half_extents_m[2]], size=[0.002] * 3, rgba=[0, 0, 0, 0])
         x, y, z = self.half_extents_m

@@ -5,37 +5,30 @@ from typing import Annotated, ClassVar, Literal
 import mujoco
 from pydantic import Field
 
-from sim_finetune.objects.base import Articulated, Damping
-from sim_finetune.objects.parts import GREY, GRIPPED, add_bounds, add_box, add_fixed, add_moving, add_site, slide
+from sim_finetune.objects.base import Sliding
+from sim_finetune.objects.parts import GRIPPED, add_base, add_moving, add_site, slide
 
 # About 1 N to start and 3 N to the end: an arcade button's. [N at full travel]
 PRELOAD_N, FULL_N = 1.0, 2.0
 PLUNGER_KG = 0.01
 
 
-class Button(Articulated):
+class Button(Sliding):
     """A wide button that comes up again. half_extents_m: (x, y, z) of base; travel_m: how far it goes down."""
 
     motion: ClassVar = "press"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.02, 0.02, 0.01)
+    least_half_m: ClassVar = (0.02, 0.02, 0.01)
 
     kind: Literal["button"]
     travel_m: Annotated[float, Field(ge=0.004, le=0.03)]
-    damping: Damping
 
     @property
     def words(self) -> str:
         return f"{self.colour} button"
 
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_m
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
-        base = add_fixed(scene, self.name)
-        add_bounds(base, self.name, self.half_extents_m)
-        add_box(base, self.site("base"), self.half_extents_m, [0, 0, 0], rgba=GREY)
+        base = add_base(scene, self.name, self.half_extents_m)
         plunger = add_moving(scene, base, self.site("plunger"), pos=[0, 0, z])
         stiffness = FULL_N / self.travel_m
         plunger.add_joint(

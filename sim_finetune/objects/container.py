@@ -13,7 +13,7 @@ WALL_M = 0.003  # half thickness
 class Container(Solid):
     """A box to put things in, too heavy to move. half_extents_m: (x, y, z) outer; `top` is its floor."""
 
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.02, 0.02, 0.01)
+    least_half_m: ClassVar = (0.02, 0.02, 0.01)
 
     kind: Literal["container"]
 

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 import mujoco
 from pydantic import model_validator
 
-from sim_finetune.objects.base import Articulated, Damping, Metres
+from sim_finetune.objects.base import Damping, Sliding
 from sim_finetune.objects.parts import (
     BOARD_KG_M3,
     FRICTION,
@@ -24,17 +24,16 @@ HANDLE_RADIUS_M = 0.009
 HANDLE_OFFSET_M = 0.05  # room for a finger between the front and the bar
 
 
-class Drawer(Articulated):
+class Drawer(Sliding):
     """A cabinet whose drawer opens along its own -y. half_extents_m: (x, y, z) outer; travel_m: how far it opens.
 
     hollow: whether things can be put into the drawer; if not, it is a solid block that touches nothing but its front.
     """
 
     motion: ClassVar = "slide"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.025, 0.017, 0.025)
+    least_half_m: ClassVar = (0.025, 0.017, 0.025)
 
     kind: Literal["drawer"]
-    travel_m: Metres
     damping: Damping = 2.0  # a drawer that stops soon after it is let go
     hollow: bool = False
 
@@ -53,10 +52,6 @@ class Drawer(Articulated):
     @property
     def joint_name(self) -> str:
         return f"{self.name}/slide"
-
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_m
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         cabinet = scene.worldbody.add_body(name=self.name, mocap=True)

@@ -18,7 +18,7 @@ def arm_m(half_x_m: float, half_y_m: float) -> float:
 class Ell(Solid, Graspable):
     """An L: arms along +x and +y from its corner at (−x, −y). half_extents_m: (x, y, z) outer; taken by the arm along x."""
 
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.015, 0.015, 0.005)
+    least_half_m: ClassVar = (0.015, 0.015, 0.005)
 
     kind: Literal["ell"]
 

@@ -5,56 +5,42 @@ from typing import Annotated, ClassVar, Literal
 import mujoco
 from pydantic import Field
 
-from sim_finetune.objects.base import Angle, Articulated, Damping
-from sim_finetune.objects.parts import (
-    GREY,
-    PLASTIC_KG_M3,
-    add_bar,
-    add_bounds,
-    add_box,
-    add_fixed,
-    add_moving,
-    add_post,
-    add_site,
-    hinge,
-)
+from sim_finetune.objects.base import Turning
+from sim_finetune.objects.parts import GREY, PLASTIC_KG_M3, add_bar, add_base, add_moving, add_post, add_site, hinge
 from sim_finetune.objects.swing import swing_radius_m
 
 PIPE_M = 0.008  # radius
 
 
-class Faucet(Articulated):
+class Faucet(Turning):
     """A faucet whose arm swings from its own +x towards −y; the spout points to +y. half_extents_m: (x, y, z) of the
     base; length_m: of the arm, which ends in an upright pin.
     """
 
     motion: ClassVar = "hinge"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.015, 0.015, 0.01)
+    least_half_m: ClassVar = (0.015, 0.015, 0.01)
 
     kind: Literal["faucet"]
     length_m: Annotated[float, Field(ge=0.05, le=0.15)]
-    travel_rad: Angle
-    damping: Damping
 
     @property
     def words(self) -> str:
         return f"{self.colour} faucet"
 
     @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_rad
+    def radius_m(self) -> float:
+        swing = swing_radius_m((0.0, 0.0), self.length_m, self.travel_rad)
+        return max(super().radius_m, swing, self._spout_m + PIPE_M)
 
     @property
-    def radius_m(self) -> float:
-        return max(super().radius_m, swing_radius_m((0.0, 0.0), self.length_m, self.travel_rad))
+    def _spout_m(self) -> float:
+        """How far the spout's middle line goes: past the base."""
+        return max(self.length_m, self.half_extents_m[1] + PIPE_M)
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
-        _, y, z = self.half_extents_m
-        base = add_fixed(scene, self.name)
-        add_bounds(base, self.name, self.half_extents_m)
-        add_box(base, self.site("base"), self.half_extents_m, [0, 0, 0], rgba=GREY)
-        spout = max(self.length_m, y + PIPE_M)
-        add_bar(base, self.site("spout"), [0, 0, z], [0, spout, z], PIPE_M, rgba=GREY)
+        z = self.half_extents_m[2]
+        base = add_base(scene, self.name, self.half_extents_m)
+        add_bar(base, self.site("spout"), [0, 0, z], [0, self._spout_m, z], PIPE_M, rgba=GREY)
         arm_z = z + 2 * PIPE_M + 0.002
         arm = add_moving(scene, base, self.site("arm"), pos=[0, 0, 0])
         arm.add_joint(name=self.joint_name, **hinge(self.travel_rad, self.damping, 0.01, axis=[0, 0, -1]))

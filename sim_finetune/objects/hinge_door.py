@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import mujoco
 
-from sim_finetune.objects.base import Angle, Articulated, Damping
+from sim_finetune.objects.base import Turning
 from sim_finetune.objects.parts import (
     BOARD_KG_M3,
     GREY,
@@ -22,23 +22,17 @@ POST_M = 0.010  # half width of the frame
 PANEL_M = 0.006  # half thickness
 
 
-class HingeDoor(Articulated):
+class HingeDoor(Turning):
     """A door hinged at its left, opening towards its own −y. half_extents_m: (x, y, z) of the frame."""
 
     motion: ClassVar = "hinge"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.04, 0.01, 0.03)
+    least_half_m: ClassVar = (0.04, 0.01, 0.03)
 
     kind: Literal["hinge_door"]
-    travel_rad: Angle
-    damping: Damping
 
     @property
     def words(self) -> str:
         return f"{self.colour} door"
-
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_rad
 
     @property
     def _width_m(self) -> float:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import mujoco
 
-from sim_finetune.objects.base import Angle, Articulated, Damping
+from sim_finetune.objects.base import Turning
 from sim_finetune.objects.parts import (
     BOARD_KG_M3,
     GREY,
@@ -22,21 +22,14 @@ from sim_finetune.objects.swing import swing_radius_m
 WALL_M, DOOR_M = 0.004, 0.005  # half thicknesses
 
 
-class Hutch(Articulated):
+class Hutch(Turning):
     """Cabinets and ovens: the door is hinged at the left of the front (own −y) and has an upright bar at its right,
     which rises over the lid. panel: share of the front, at its right, that the door leaves to a fixed panel.
     """
 
     motion: ClassVar = "hinge"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.05, 0.04, 0.03)
+    least_half_m: ClassVar = (0.05, 0.04, 0.03)
     panel: ClassVar[float] = 0.0
-
-    travel_rad: Angle
-    damping: Damping
-
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_rad
 
     @property
     def _width_m(self) -> float:

@@ -4,46 +4,28 @@ from typing import ClassVar, Literal
 
 import mujoco
 
-from sim_finetune.objects.base import Angle, Articulated, Damping
-from sim_finetune.objects.parts import (
-    GREY,
-    GRIPPED,
-    PLASTIC_KG_M3,
-    add_bounds,
-    add_box,
-    add_fixed,
-    add_moving,
-    add_site,
-    hinge,
-)
+from sim_finetune.objects.base import Turning
+from sim_finetune.objects.parts import GRIPPED, PLASTIC_KG_M3, add_base, add_box, add_moving, add_site, hinge
 
 DISC_M = 0.006  # half height
 GRIP_HALF_M = (0.007, 0.018)  # half thickness and half height of the grip
 
 
-class Knob(Articulated):
+class Knob(Turning):
     """A turning knob, off at 0 and clockwise (seen from above) to travel_rad. half_extents_m: (x, y, z) of base."""
 
     motion: ClassVar = "turn"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.02, 0.02, 0.008)
+    least_half_m: ClassVar = (0.02, 0.02, 0.008)
 
     kind: Literal["knob"]
-    travel_rad: Angle
-    damping: Damping
 
     @property
     def words(self) -> str:
         return f"{self.colour} knob"
 
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_rad
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
-        base = add_fixed(scene, self.name)
-        add_bounds(base, self.name, self.half_extents_m)
-        add_box(base, self.site("base"), self.half_extents_m, [0, 0, 0], rgba=GREY)
+        base = add_base(scene, self.name, self.half_extents_m)
         knob = add_moving(scene, base, self.site("knob"), pos=[0, 0, z])
         knob.add_joint(name=self.joint_name, **hinge(self.travel_rad, self.damping, 0.01, axis=[0, 0, -1]))
         look, radius = {"rgba": self.rgba, "density": PLASTIC_KG_M3, **GRIPPED}, 0.85 * min(x, y)

@@ -4,36 +4,28 @@ from typing import ClassVar, Literal
 
 import mujoco
 
-from sim_finetune.objects.base import Angle, Articulated, Damping
+from sim_finetune.objects.base import Turning
 from sim_finetune.objects.lid import Lid, add_lid
-from sim_finetune.objects.parts import DARK, GHOST, GREY, add_bounds, add_box, add_fixed, add_site
+from sim_finetune.objects.parts import DARK, GHOST, add_base, add_box, add_site
 
 SCREEN_M = 0.003  # half thickness
 
 
-class Laptop(Articulated):
+class Laptop(Turning):
     """A laptop, its screen's tab at −y. half_extents_m: (x, y, z) of the base, without the screen."""
 
     motion: ClassVar = "flip"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.04, 0.03, 0.004)
+    least_half_m: ClassVar = (0.04, 0.03, 0.004)
 
     kind: Literal["laptop"]
-    travel_rad: Angle
-    damping: Damping
 
     @property
     def words(self) -> str:
         return f"{self.colour} laptop"
 
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_rad
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
-        base = add_fixed(scene, self.name)
-        add_bounds(base, self.name, self.half_extents_m)
-        add_box(base, self.site("base"), self.half_extents_m, [0, 0, 0], rgba=GREY)
+        base = add_base(scene, self.name, self.half_extents_m)
         add_box(base, self.site("keys"), [0.85 * x, 0.5 * y, 0.001], [0, 0.3 * y, z], rgba=DARK, **GHOST)
         lid = Lid(half_m=(x, y, SCREEN_M), hinge_m=(y, z))
         body = add_lid(

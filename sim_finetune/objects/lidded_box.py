@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 import mujoco
 
-from sim_finetune.objects.base import Angle, Articulated, Damping
+from sim_finetune.objects.base import Turning
 from sim_finetune.objects.lid import Lid, add_lid
 from sim_finetune.objects.parts import (
     FRICTION,
@@ -20,23 +20,17 @@ from sim_finetune.objects.parts import (
 WALL_M, LID_M = 0.003, 0.003  # half thicknesses
 
 
-class LiddedBox(Articulated):
+class LiddedBox(Turning):
     """A box to open and put things in. half_extents_m: (x, y, z) outer, without the lid; the lid's fin is at −y."""
 
     motion: ClassVar = "flip"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.03, 0.03, 0.015)
+    least_half_m: ClassVar = (0.03, 0.03, 0.015)
 
     kind: Literal["lidded_box"]
-    travel_rad: Angle
-    damping: Damping
 
     @property
     def words(self) -> str:
         return f"{self.colour} box"
-
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_rad
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m

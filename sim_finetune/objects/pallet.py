@@ -13,7 +13,7 @@ DECK_M = 0.003  # half thickness
 class Pallet(Solid):
     """A low wooden deck, its bearers along y. half_extents_m: (x, y, z) outer."""
 
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.02, 0.02, 0.006)
+    least_half_m: ClassVar = (0.02, 0.02, 0.006)
 
     kind: Literal["pallet"]
 

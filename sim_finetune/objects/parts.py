@@ -60,6 +60,13 @@ def add_bounds(body: mujoco.MjsBody, name: str, half_extents_m: Sequence[float])
     add_box(body, name, half_extents_m, [0, 0, 0], rgba=CLEAR, mass=0, **GHOST)
 
 
+def add_base(scene: mujoco.MjSpec, name: str, half_extents_m: Sequence[float]) -> mujoco.MjsBody:
+    """A fixed grey block, for a joint to stand on."""
+    base = add_fixed(scene, name)
+    add_box(base, name, half_extents_m, [0, 0, 0], rgba=GREY)
+    return base
+
+
 def add_site(body: mujoco.MjsBody, name: str, pos: Sequence[float], axes: Sequence[float] = (1, 0, 0, 0, 1, 0)) -> None:
     """An invisible point; axes: its x and then its y, in the body's frame."""
     body.add_site(name=name, pos=pos, xyaxes=axes, size=[0.002] * 3, rgba=CLEAR)

@@ -1,23 +1,14 @@
 """A stick that tilts on a base, for levers and switches; in: its sizes; out: a hinged body that stays where it is left."""
 
 import math
-from typing import NamedTuple
+from abc import abstractmethod
+from typing import Annotated, ClassVar, NamedTuple
 
 import mujoco
+from pydantic import Field
 
-from sim_finetune.objects.base import Articulated, Damping
-from sim_finetune.objects.parts import (
-    GREY,
-    GRIPPED,
-    PLASTIC_KG_M3,
-    add_bar,
-    add_bounds,
-    add_box,
-    add_fixed,
-    add_moving,
-    add_site,
-    hinge,
-)
+from sim_finetune.objects.base import Turning
+from sim_finetune.objects.parts import GRIPPED, PLASTIC_KG_M3, add_bar, add_base, add_moving, add_site, hinge
 
 GRAVITY_M_S2 = 9.81
 STAYS = 1.5  # friction of the hinge over the most that the stick's weight turns it with
@@ -36,20 +27,29 @@ class Stick(NamedTuple):
         return PLASTIC_KG_M3 * (rod + 4 / 3 * math.pi * self.end_m**3)
 
 
-class Tilting(Articulated):
+class Tilting(Turning):
     """A base with an upright stick that leans back (+y) at the start and forward (−y) at the end of its travel."""
 
-    damping: Damping
+    motion: ClassVar = "flip"
 
-    def _add(self, scene: mujoco.MjSpec, stick: Stick, travel_rad: float) -> None:
-        _, _, z = self.half_extents_m
-        base = add_fixed(scene, self.name)
-        add_bounds(base, self.name, self.half_extents_m)
-        add_box(base, self.site("base"), self.half_extents_m, [0, 0, 0], rgba=GREY)
+    travel_rad: Annotated[float, Field(ge=0.4, le=1.6)]
+
+    @property
+    @abstractmethod
+    def stick(self) -> Stick:
+        """What stands on the base."""
+
+    @property
+    def radius_m(self) -> float:
+        return max(super().radius_m, self.stick.length_m + self.stick.end_m)
+
+    def add_to(self, scene: mujoco.MjSpec) -> None:
+        stick, half_turn, z = self.stick, self.travel_rad / 2, self.half_extents_m[2]
+        base = add_base(scene, self.name, self.half_extents_m)
         rod = add_moving(scene, base, self.site("stick"), pos=[0, 0, z])
-        friction = STAYS * stick.mass_kg * GRAVITY_M_S2 * stick.length_m * math.sin(travel_rad / 2)
-        rod.add_joint(name=self.joint_name, **hinge(travel_rad, self.damping, friction, axis=[1, 0, 0]))
-        back = [0.0, math.sin(travel_rad / 2), math.cos(travel_rad / 2)]
+        friction = STAYS * stick.mass_kg * GRAVITY_M_S2 * stick.length_m * math.sin(half_turn)
+        rod.add_joint(name=self.joint_name, **hinge(self.travel_rad, self.damping, friction, axis=[1, 0, 0]))
+        back = [0.0, math.sin(half_turn), math.cos(half_turn)]
         end = [stick.length_m * part for part in back]
         look = {"rgba": self.rgba, "density": PLASTIC_KG_M3, **GRIPPED}
         add_bar(rod, self.site("rod"), [0, 0, 0], end, stick.radius_m, **look)

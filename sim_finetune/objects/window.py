@@ -5,7 +5,7 @@ from typing import ClassVar, Literal, Self
 import mujoco
 from pydantic import model_validator
 
-from sim_finetune.objects.base import Articulated, Damping, Metres
+from sim_finetune.objects.base import Sliding
 from sim_finetune.objects.parts import (
     GREY,
     PLASTIC_KG_M3,
@@ -22,18 +22,16 @@ POST_M, PANE_M = 0.008, 0.003  # half widths
 GLASS = [0.75, 0.85, 0.90, 1.0]
 
 
-class Window(Articulated):
+class Window(Sliding):
     """An upright window without a lintel; its left half slides to its own +x, before the right one.
 
     half_extents_m: (x, y, z) of the frame; travel_m: at most x, less the posts.
     """
 
     motion: ClassVar = "slide"
-    least_half_m: ClassVar[tuple[float, float, float]] = (0.05, 0.012, 0.03)
+    least_half_m: ClassVar = (0.05, 0.012, 0.03)
 
     kind: Literal["window"]
-    travel_m: Metres
-    damping: Damping
 
     @model_validator(mode="after")
     def _slides_within_the_frame(self) -> Self:
@@ -49,10 +47,6 @@ class Window(Articulated):
     @property
     def words(self) -> str:
         return f"{self.colour} window"
-
-    @property
-    def joint_range(self) -> tuple[float, float]:
-        return 0.0, self.travel_m
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m

@@ -14,7 +14,7 @@ from sim_finetune.embodiment import PREFIX, Embodiment
 from sim_finetune.predicates import SceneView, keep_time
 from sim_finetune.randomise import draw
 from sim_finetune.render import Camera, camera_id
-from sim_finetune.rewards import progress, reward, reward_terms
+from sim_finetune.rewards import reward, reward_terms, score
 from sim_finetune.scene import CAMERAS, compile_scene
 from sim_finetune.spec import TaskSpec
 from sim_finetune.stages import Advance, advance, late
@@ -136,15 +136,17 @@ class TaskEnv(gymnasium.Env):
     def _report(self) -> dict[str, Any]:
         """Bring stages and clocks up to date with the scene as it is now, and say how it stands: `info`."""
         spec = self.task_spec
-        keep_time([spec.goal, *(stage.goal for stage in spec.stages)], self.view)
+        keep_time(spec.goals(), self.view)
         self._stage = advance(spec.stages, self._stage, self.view)
-        holds = self._stage.done == len(spec.stages) and spec.goal.holds(self.view)
+        scored = score(spec, self._stage, self.view)
+        # what holds has progress 1; the other way round is cheaper to ask
+        holds = self._stage.done == len(spec.stages) and scored.goal == 1.0 and spec.goal.holds(self.view)
         self._held = self._held + 1 if holds else 0
         success = self._held > round(spec.hold_s * self.control_hz)
         info = {"is_success": success, "success": success, "goal_holds": holds}
-        info |= {"progress": progress(spec, self._stage, self.view), "tool_m": self.view.site(self.view.tool).copy()}
+        info |= {"progress": scored.progress, "tool_m": self.view.site(self.view.tool).copy()}
         stages = np.arange(len(spec.stages)) < self._stage.done
-        return info | {"stages": stages, "reward_terms": reward_terms(spec, self._stage, self.view)}
+        return info | {"stages": stages, "reward_terms": reward_terms(spec, scored, self.view)}
 
     def observation(self) -> dict[str, Any]:
         """What the policy sees now; draws afresh."""

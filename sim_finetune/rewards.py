@@ -1,7 +1,7 @@
 """A task and a running scene in; named reward terms in [0, 1], the reward and the progress out."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,23 +23,37 @@ class RewardTerm(BaseModel):
     weight: Annotated[float, Field(gt=0, le=10)]
 
 
-def reward_terms(spec: "TaskSpec", now: Advance, view: SceneView) -> dict[str, float]:
-    """{name: progress in [0, 1]}: the terms that the task writes, or one for each stage and each part of its goal.
+class Score(NamedTuple):
+    """How a task stands, each part in [0, 1]. stages, parts: of the stages and of the goal, one by one."""
 
-    A completed stage counts 1, one that has not begun 0.
+    stages: list[float]
+    parts: list[float]
+    progress: float
+    goal: float
+
+
+def score(spec: "TaskSpec", now: Advance, view: SceneView) -> Score:
+    """Progress of each stage (completed 1, not begun 0) and each part of the goal; of the whole: their mean, in which
+    a stage has its weight and the goal 1.
     """
+    stages = [_stage(spec, number, now, view) for number in range(len(spec.stages))]
+    parts = [_clipped(part, view) for part in _parts(spec.goal)]
+    goal = float(np.mean(parts))
+    weights = [*(stage.weight for stage in spec.stages), 1.0]
+    return Score(stages, parts, float(np.average([*stages, goal], weights=weights)) if stages else goal, goal)
+
+
+def _parts(goal: Any) -> tuple[Any, ...]:
+    return goal.parts if isinstance(goal, AllOf) else (goal,)
+
+
+def reward_terms(spec: "TaskSpec", scored: Score, view: SceneView) -> dict[str, float]:
+    """{name: in [0, 1]}: the terms that the task writes, or one for each stage and each part of its goal."""
     if spec.rewards:
         return {term.name: _clipped(term.term, view) for term in spec.rewards}
-    stages = {f"stage_{number}": _stage(spec, number, now, view) for number in range(len(spec.stages))}
-    parts = spec.goal.parts if isinstance(spec.goal, AllOf) else (spec.goal,)
-    return stages | {f"goal_{number}_{part.kind}": _clipped(part, view) for number, part in enumerate(parts)}
-
-
-def progress(spec: "TaskSpec", now: Advance, view: SceneView) -> float:
-    """How far the task has come, in [0, 1]: mean of the stages, by weight, and the final goal, which weighs 1."""
-    values = [_stage(spec, number, now, view) for number in range(len(spec.stages))]
-    weights = [stage.weight for stage in spec.stages]
-    return float(np.average([*values, _clipped(spec.goal, view)], weights=[*weights, 1.0]))
+    stages = {f"stage_{number}": value for number, value in enumerate(scored.stages)}
+    named = zip(_parts(spec.goal), scored.parts, strict=True)
+    return stages | {f"goal_{number}_{part.kind}": value for number, (part, value) in enumerate(named)}
 
 
 def reward(spec: "TaskSpec", terms: Mapping[str, float], progress: float) -> float:
@@ -58,4 +72,4 @@ def _stage(spec: "TaskSpec", number: int, now: Advance, view: SceneView) -> floa
 
 
 def _clipped(predicate: Predicate, view: SceneView) -> float:
-    return float(np.clip(predicate.progress(view), 0, 1))
+    return min(max(predicate.progress(view), 0.0), 1.0)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from sim_finetune.bind import check_names
 from sim_finetune.objects import AnyObject, SceneObject
 from sim_finetune.placement import Layout
-from sim_finetune.predicates import AnyPredicate
+from sim_finetune.predicates import AnyPredicate, Predicate, every
 from sim_finetune.randomise import Randomise
 from sim_finetune.rewards import RewardTerm
 from sim_finetune.stages import SkillCall, Stage
@@ -74,9 +74,13 @@ class TaskSpec(BaseModel):
         raise ValueError(f"no object {name!r}; this task has {[thing.name for thing in self.objects]}")
 
     def goal_objects(self) -> list[SceneObject]:
-        """The objects the stages and the goal are about, each once, in their order."""
-        goals = [*(stage.goal for stage in self.stages), self.goal]
-        return [self.object(name) for name in dict.fromkeys(name for goal in goals for name, _ in goal.names())]
+        """The objects that the stages and the goal are about, each once, in their order; not what is to be left alone."""
+        parts = [part for goal in self.goals() for part in every(goal) if part.said and not part.inner()]
+        return [self.object(name) for name in dict.fromkeys(name for part in parts for name, _ in part.names())]
+
+    def goals(self) -> list[Predicate]:
+        """What shall become true, in order: the stages' goals, then the final one."""
+        return [*(stage.goal for stage in self.stages), self.goal]
 
     def instruction(self, index: int) -> str:
         """Template `index` with the objects' words filled in: "reach the red block"."""

@@ -104,6 +104,13 @@ def test_without_stages_the_reward_is_the_goals_progress():
     assert list(info["reward_terms"]) == ["goal_0_on_top", "goal_1_on_top"] and info["stages"].shape == (0,)
 
 
+def test_goal_objects_are_those_of_all_stages_but_not_what_is_left_alone():
+    spec = two_stages(
+        goal={"kind": "all", "parts": [at("a"), {"kind": "undisturbed", "objects": ["b"], "within_m": 0.1}]}
+    )
+    assert [one.name for one in spec.goal_objects()] == ["a", "stand"]
+
+
 FAULTS = [
     ({"stages": [stage(at("cup"))]}, "no object 'cup'; this task has"),
     (

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,9 +21,14 @@ FALL_M, FALL_RAD = 0.1, 0.5  # over which progress falls to 1/e
 
 
 class Predicate(BaseModel, ABC):
-    """A statement about the scene. `names` are objects it needs, with the kinds that make sense (empty: any)."""
+    """A statement about the scene. `names` are objects it needs, with the kinds that make sense (empty: any).
+
+    said: whether a person who asks for it names those objects; not for what is only to be left alone.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    said: ClassVar[bool] = True
 
     kind: str  # narrowed by each class; here so that it comes first in every file
 
@@ -37,7 +42,7 @@ class Predicate(BaseModel, ABC):
 
     @abstractmethod
     def progress(self, view: SceneView) -> float:
-        """In [0, 1]; 1 when nothing is left to do. For rewards and logs, not for success."""
+        """In [0, 1]; exactly 1 when it holds. For rewards and logs, not for success."""
 
     def sites(self) -> Iterator[tuple[str, str]]:
         """(object, site of it) beyond "top" that the statement looks at."""

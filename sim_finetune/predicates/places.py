@@ -10,6 +10,9 @@ from sim_finetune.predicates.base import FALL_M, RESTING_M, Predicate, Share, To
 from sim_finetune.predicates.view import SceneView, pieces
 
 AREAS = ("zone", "square")
+FOOTPRINT = np.stack(np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7), [-1.0], indexing="ij"), -1).reshape(
+    -1, 3
+)
 
 
 def aside_m(view: SceneView, name: str, other: str) -> float:
@@ -52,9 +55,7 @@ class InZone(Predicate):
 
     def covered(self, view: SceneView) -> float:
         """Share of a 7 × 7 grid over the object's footprint that lies inside the zone."""
-        grid = np.linspace(-1, 1, 7)
-        points = np.stack(np.meshgrid(grid, grid, [-1.0], indexing="ij"), -1).reshape(-1, 3)
-        world = view.centre(self.object) + (points * view.half_extents(self.object)) @ view.axes(self.object).T
+        world = view.centre(self.object) + (FOOTPRINT * view.half_extents(self.object)) @ view.axes(self.object).T
         return within_area(view, world, self.zone)
 
     def holds(self, view: SceneView) -> bool:

@@ -1,7 +1,7 @@
 """Statements about an object's pose: near a target's, aligned with it, upright, where it stood at the start."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -94,6 +94,8 @@ class Upright(Predicate):
 
 class Undisturbed(Predicate):
     """Every object is within `within_m` of where it stood when the episode began."""
+
+    said: ClassVar[bool] = False
 
     kind: Literal["undisturbed"]
     objects: Annotated[tuple[str, ...], Field(min_length=1, max_length=16)]

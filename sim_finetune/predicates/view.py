@@ -34,7 +34,7 @@ class SceneView(NamedTuple):
 
     def site(self, name: str) -> np.ndarray:
         """Position of a site, (3,) [m, workspace frame]."""
-        return self.data.site(name).xpos
+        return self.data.site_xpos[site_id(self.model, name)]
 
     def has_site(self, name: str, part: str) -> bool:
         """Whether an object has a site of that name."""
@@ -42,11 +42,11 @@ class SceneView(NamedTuple):
 
     def centre(self, name: str) -> np.ndarray:
         """Position of an object's body, (3,) [m]."""
-        return self.data.body(name).xpos
+        return self.data.xpos[bodies(self.model, name)[0]]
 
     def axes(self, name: str) -> Float[np.ndarray, "3 3"]:
         """An object's own axes as columns."""
-        return self.data.body(name).xmat.reshape(3, 3)
+        return self.data.xmat[bodies(self.model, name)[0]].reshape(3, 3)
 
     def yaw(self, name: str) -> float:
         """An object's turn about the vertical [rad]."""
@@ -63,10 +63,7 @@ class SceneView(NamedTuple):
 
     def half_extents(self, name: str) -> Float[np.ndarray, "3"]:
         """Half extents of a box along the object's own axes, about its body, that holds what does not move in it [m]."""
-        body = self.model.body(name).id
-        return _half_extents(
-            self.model, [g for g in solid_geoms(self.model, name) if self.model.geom_bodyid[g] == body]
-        )
+        return _half_extents(self.model, name)
 
     def fraction(self, name: str) -> float:
         """Where an object's joint stands in its range, 0 (shut, off) to 1 (open, on)."""
@@ -93,6 +90,13 @@ def angle_off(turn_rad: float, symmetry: int) -> float:
     """Size of a turn, in [0, π/symmetry], of something that looks the same every 2π/symmetry [rad]."""
     period = 2 * np.pi / symmetry
     return float(abs((turn_rad + period / 2) % period - period / 2))
+
+
+# What does not change while a model lives, found once: looking names up costs more than the geometry.
+@lru_cache(maxsize=512)
+def site_id(model: mujoco.MjModel, name: str) -> int:
+    """Number of a site."""
+    return model.site(name).id
 
 
 @lru_cache(maxsize=512)
@@ -123,13 +127,15 @@ def _lowest(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> float:
     return float((middle + (box[:3] + SIGNS * box[3:]) @ axes.T)[:, 2].min())
 
 
-def _half_extents(model: mujoco.MjModel, geoms: list[int]) -> Float[np.ndarray, "3"]:
+@lru_cache(maxsize=512)
+def _half_extents(model: mujoco.MjModel, name: str) -> Float[np.ndarray, "3"]:
     turn, reach = np.zeros(9), np.zeros(3)
-    for geom in geoms:
-        mujoco.mju_quat2Mat(turn, model.geom_quat[geom])
-        box = model.geom_aabb[geom]
-        points = model.geom_pos[geom] + (box[:3] + SIGNS * box[3:]) @ turn.reshape(3, 3).T
-        reach = np.maximum(reach, np.abs(points).max(axis=0))
+    for geom in solid_geoms(model, name):
+        if model.geom_bodyid[geom] == bodies(model, name)[0]:
+            mujoco.mju_quat2Mat(turn, model.geom_quat[geom])
+            box = model.geom_aabb[geom]
+            points = model.geom_pos[geom] + (box[:3] + SIGNS * box[3:]) @ turn.reshape(3, 3).T
+            reach = np.maximum(reach, np.abs(points).max(axis=0))
     return reach
 
 

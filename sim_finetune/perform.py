@@ -33,18 +33,21 @@ def _carry_out(world: World, todo: Sequence[Part]) -> Skill:
     """Every part that does not hold, in order; then away, and still as long as the goal holds."""
     last = None
     for part in todo:
+        if _settled(world, part):
+            continue
         for step in part.steps:
-            if _settled(world, part) or (step.want is not part.want and step.want.holds(world.env.view)):
-                continue
-            for last in skill(step.skill)(world, step):
-                yield last
+            if step.want is part.want or not step.want.holds(world.env.view):
+                for last in skill(step.skill)(world, step):
+                    yield last
     yield from _rest(world, last if todo[-1].phase == STAYING else None)
 
 
 def _settled(world: World, part: Part) -> bool:
     """What the part is for holds, or its object is where it belongs in a pattern that others are still missing from."""
+    if part.want.holds(world.env.view) or not part.steps:
+        return True
     last = part.steps[-1]
-    return part.want.holds(world.env.view) or (last.skill in SETTING_DOWN and at_place(world, last))
+    return last.skill in SETTING_DOWN and last.site is None and at_place(world, last)
 
 
 def _rest(world: World, stay: Goal | None) -> Skill:

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from sim_finetune.predicates import JointFraction, Predicate, every
 from sim_finetune.skills.base import Step
-from sim_finetune.skills.where import FITTING
+from sim_finetune.skills.where import FITTING, ROPE_ENDS
 from sim_finetune.spec import TaskSpec
 
 MOTIONS = {"slide": "pull_joint", "hinge": "pull_joint", "turn": "turn_joint", "press": "press", "flip": "pull_joint"}
+ROUND = ("sphere", "capsule")  # nothing stays on them
 OPEN = 0.8  # of its range, for things to go into a drawer or under a lid
 OPENING, PUTTING, SHUTTING, STAYING = range(4)  # what comes first
 
@@ -134,12 +135,20 @@ def _assigned(spec: TaskSpec, goal: Any) -> list[Part]:
 
 
 def _contact(spec: TaskSpec, goal: Any) -> list[Part]:
-    """Push the one that can be moved against the other."""
+    """Set one on the other, or push it against what is round."""
     movable = [name for name in (goal.object, goal.other) if spec.object(name).free]
     if not movable:
         raise ValueError(f"{spec.name}: neither {goal.object!r} nor {goal.other!r} can be moved to touch the other")
-    other = goal.other if movable[0] == goal.object else goal.object
-    return [Part(goal, _steps(goal, ("push", movable[0], other)), PUTTING)]
+    name, other = movable[0], goal.other if movable[0] == goal.object else goal.object
+    if spec.object(other).kind in ROUND:
+        return [Part(goal, _steps(goal, ("push", name, other)), PUTTING)]
+    return [_put(spec, goal, name, other)]
+
+
+def _rope(spec: TaskSpec, goal: Any) -> list[Part]:
+    """One end after the other to its mark."""
+    steps = [Step(skill, goal.rope, None, end, goal) for end in ROPE_ENDS for skill in ("grasp", "place")]
+    return [Part(goal, tuple(steps), PUTTING)]
 
 
 def _joint(spec: TaskSpec, goal: Any) -> list[Part]:
@@ -171,6 +180,7 @@ def _plannable(spec: TaskSpec, goal: Any, count: int) -> list[Part]:
             faults.append(str(fault))
     if len(found) < count:
         raise ValueError("; ".join(faults))
+    found.sort(key=lambda some: max(part.phase for part in some))  # what the hand need not keep up is easier
     return [part for some in found[:count] for part in some]
 
 
@@ -215,6 +225,7 @@ PLANNERS: dict[str, Callable[[TaskSpec, Any], list[Part]]] = {
     "pose_near": _to_target("target"),
     "pressed": _press,
     "released": _keep,
+    "rope_between": _rope,
     "sorted_by": _several,
     "swept": _sweep,
     "toggled": _joint,

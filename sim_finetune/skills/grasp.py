@@ -1,6 +1,7 @@
 """A free object in, goals for the tool out: fingers round it, closed, and up."""
 
 import numpy as np
+from jaxtyping import Float
 
 from sim_finetune.skills.base import (
     CLOSE_ENOUGH_M,
@@ -12,6 +13,7 @@ from sim_finetune.skills.base import (
     Step,
     World,
     smallest_turn,
+    up,
     wait,
 )
 from sim_finetune.skills.travel import TIP_M, rise, travel
@@ -19,41 +21,58 @@ from sim_finetune.skills.travel import TIP_M, rise, travel
 TRIES = 4
 HELD_M = 0.035  # from the tool to the place where the object is grasped
 PALM_M = 0.038  # over the tool's point: objects must not be taller than that above the grasp
-LIFT_M = 0.05
+LIFT_M, OVER_M = 0.05, 0.045  # of the tool after gripping, and over the object's top before
+UPRIGHT = 0.7  # share of the grasp site's z axis that is vertical
 SHUT = 0.5  # opening of the gripper, of 1, below which it means to hold something
 ROOM_M = 0.030  # more than the object's width, between open fingers
 
 
 def grasp(world: World, step: Step) -> Skill:
     """Take the object; again when it was not lifted, at most TRIES times."""
-    name = step.object
     for _ in range(TRIES):
-        if held(world, name):
+        if held(world, step):
             return
-        yield from _grip(world, name)
+        yield from _grip(world, step)
 
 
-def held(world: World, name: str) -> bool:
+def held(world: World, step: Step) -> bool:
     """Whether the object is in the fingers: they were told to shut, and it is where one grasps it."""
-    away = float(np.linalg.norm(grasp_point(world, name) - world.tool()))
+    away = float(np.linalg.norm(grasp_point(world, step) - world.tool()))
     return away < HELD_M and world.env.target()[-1] < SHUT
 
 
-def grasp_point(world: World, name: str) -> np.ndarray:
+def hold_point(world: World, step: Step) -> Float[np.ndarray, "3"]:
+    """The point of the object that the step is about: its middle, or the site that the step names [m]."""
+    return world.site(step.object, step.site) if step.site else world.centre(step.object)
+
+
+def grasp_point(world: World, step: Step) -> Float[np.ndarray, "3"]:
     """Where the tool has to be [m]: the grasp site, as far up as the palm needs and the table allows."""
-    point = world.site(name, "grasp") if world.has(name, "grasp") else world.centre(name)
-    top = world.site(name, "top")[2]
-    bottom = world.centre(name)[2] - world.env.task_spec.object(name).rest_height_m
-    point[2] = max(point[2], top - PALM_M, bottom + TIP_M + 0.002)
+    name = step.object
+    if step.site or not _stands(world, name):
+        point, top = hold_point(world, step), -np.inf
+    else:
+        point, top = world.site(name, "grasp"), float(world.site(name, "top")[2])
+    point[2] = max(point[2], top - PALM_M, world.env.view.lowest_m(name) + TIP_M + 0.002)
     return point
 
 
-def grasp_yaw(world: World, name: str) -> float:
-    """The tool's yaw whose jaws close across the object: along the x axis of its grasp site [rad]."""
-    if not world.has(name, "grasp"):
-        return smallest_turn(world.yaw(name), np.pi / 2)
-    across = world.axes(name, "grasp")[:, 0]
-    return smallest_turn(float(np.arctan2(across[1], across[0])) - np.pi / 2, np.pi)
+def grasp_yaw(world: World, step: Step) -> float:
+    """The tool's yaw whose jaws close across the object: along the x axis of its grasp site, and across the length of
+    what lies or is taken by an end [rad].
+    """
+    if step.site:
+        along = world.axes(step.object, step.site)[:, 0]
+    elif _stands(world, step.object):
+        along = world.axes(step.object, "grasp")[:, 1]
+    else:
+        along = world.env.view.axes(step.object)[:, 2]
+    return smallest_turn(float(np.arctan2(along[1], along[0])), np.pi)
+
+
+def _stands(world: World, name: str) -> bool:
+    """Whether its jaws close level; a peg that fell over has to be taken otherwise."""
+    return bool(world.axes(name, "grasp")[2, 2] > UPRIGHT)
 
 
 def open_gap_m(world: World, name: str) -> float:
@@ -62,13 +81,13 @@ def open_gap_m(world: World, name: str) -> float:
     return min(WIDE_M, getattr(thing, "grasp_width_m", WIDE_M) + ROOM_M)
 
 
-def _grip(world: World, name: str) -> Skill:
-    gap = open_gap_m(world, name)
+def _grip(world: World, step: Step) -> Skill:
+    gap = open_gap_m(world, step.object)
 
     def at(height_m: float) -> Goal:
-        return Goal(grasp_point(world, name) + np.array([0, 0, height_m]), grasp_yaw(world, name), gap, FAST)
+        return Goal(up(grasp_point(world, step), height_m), grasp_yaw(world, step), gap, FAST)
 
-    over = world.site(name, "top")[2] - grasp_point(world, name)[2] + 0.045
+    over = max(world.site(step.object, "top")[2] - grasp_point(world, step)[2], 0.0) + OVER_M
     yield from travel(world, lambda: at(over), 0.015)
     yield from travel(world, lambda: at(0.0), CLOSE_ENOUGH_M)
     grip = at(0.0)._replace(gap_m=0.0)

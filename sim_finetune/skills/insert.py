@@ -4,7 +4,7 @@ import numpy as np
 
 from sim_finetune.skills.base import SLOW, Goal, Skill, Step, World, near
 from sim_finetune.skills.grasp import held
-from sim_finetune.skills.place import tool_goal
+from sim_finetune.skills.place import first_yaw, tool_goal
 from sim_finetune.skills.release import release
 from sim_finetune.skills.travel import travel
 from sim_finetune.skills.where import place_of
@@ -17,13 +17,13 @@ PRESS_M = 0.006  # how far below its seat the object is sent
 
 def insert(world: World, step: Step) -> Skill:
     """Fit the object into its place and let go; ends early when it was lost."""
-    yaw = world.tool_yaw()
+    yaw = first_yaw(world, step.object, place_of(world, step))
 
     def at(height_m: float) -> Goal:
-        return tool_goal(world, step.object, place_of(world, step), height_m, yaw)
+        return tool_goal(world, step, place_of(world, step), height_m, yaw)
 
     def lost() -> bool:
-        return not held(world, step.object)
+        return not held(world, step)
 
     yield from travel(world, lambda: at(OVER_M), ARRIVED_M, carried=step.object, stop=lost)
     for share in np.linspace(0, 1, SEARCH_STEPS):

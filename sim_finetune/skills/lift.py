@@ -13,6 +13,6 @@ def lift(world: World, step: Step) -> Skill:
     for _ in range(MOST_STEPS):
         raised_m = float(world.tool()[2] - start[2])
         enough = raised_m > LIFT_M - 0.02 if step.want is None else step.want.holds(world.env.view)
-        if enough or not held(world, step.object):
+        if enough or not held(world, step):
             return
         yield Goal(up(start, max(LIFT_M, raised_m + 0.05)), yaw, 0.0, SLOW)

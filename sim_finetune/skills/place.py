@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sim_finetune.skills.base import FAST, Goal, Skill, Step, World, at_height, up
-from sim_finetune.skills.grasp import held
+from sim_finetune.skills.grasp import held, hold_point
 from sim_finetune.skills.release import release
 from sim_finetune.skills.travel import travel
 from sim_finetune.skills.where import Place, place_of
@@ -15,36 +15,48 @@ ARRIVED_M, DOWN_M = 0.010, 0.005
 
 def place(world: World, step: Step) -> Skill:
     """Set the object down where it belongs and let go; ends early when it was lost."""
-    yaw = world.tool_yaw()
+    yaw = first_yaw(world, step.object, place_of(world, step))
 
     def at(height_m: float) -> Goal:
-        return tool_goal(world, step.object, place_of(world, step), height_m, yaw)
+        return tool_goal(world, step, place_of(world, step), height_m, yaw)
 
     def lost() -> bool:
-        return not held(world, step.object)
+        return not held(world, step)
 
     for height_m, tolerance_m in ((OVER_M, ARRIVED_M), (TOUCHING_M, DOWN_M)):
-        yield from travel(world, lambda: at(height_m), tolerance_m, carried=step.object, stop=lost)  # noqa: B023
+        yield from travel(world, lambda: at(height_m), tolerance_m, carried=carried(step), stop=lost)  # noqa: B023
     if not lost():
         yield from release(world, step)
 
 
-def tool_goal(world: World, name: str, place: Place, height_m: float, yaw_rad: float) -> Goal:
-    """The tool where the held object is `height_m` over its place, turned as it has to be (or as it is: yaw_rad)."""
+def carried(step: Step) -> str | None:
+    """What hangs from the hand: the object, unless only an end of it is lifted."""
+    return None if step.site else step.object
+
+
+def first_yaw(world: World, name: str, place: Place) -> float:
+    """The tool's yaw to set the object down with: as it is, or if the object has to turn, nearest to the home's."""
+    if place.yaw_rad is None:
+        return world.tool_yaw()
+    return world.tool_yaw() + _turn(world, name, place, 0.0)
+
+
+def tool_goal(world: World, step: Step, place: Place, height_m: float, yaw_rad: float) -> Goal:
+    """The tool where the held object is `height_m` over its place, turned as it has to be by now; yaw_rad: about so."""
     turn = 0.0
     if place.yaw_rad is not None:
-        yaw_rad, turn = _turned(world, world.yaw(name), place.yaw_rad, place.period_rad)
-    offset = turned(world.tool() - world.centre(name), turn)
+        turn = _turn(world, step.object, place, yaw_rad)
+        yaw_rad = world.tool_yaw() + turn
+    offset = turned(world.tool() - hold_point(world, step), turn)
     point = up(place.point_m + offset, height_m)
     return Goal(at_height(point, max(point[2], place.lowest_m)), yaw_rad, 0.0, FAST)
 
 
-def _turned(world: World, now_rad: float, wanted_rad: float, period_rad: float) -> tuple[float, float]:
-    """The tool's yaw and the turn still to make, of all that look alike the one nearest to the home's orientation."""
-    turns = wanted_rad - now_rad + period_rad * np.arange(-8, 9)
-    yaws = world.tool_yaw() + turns
-    best = int(np.argmin(np.abs(yaws)))
-    return float(yaws[best]), float(turns[best])
+def _turn(world: World, name: str, place: Place, near_rad: float) -> float:
+    """The turn still to make, of all after which the object looks alike the one that ends nearest to `near_rad`."""
+    assert place.yaw_rad is not None
+    turns = place.yaw_rad - world.yaw(name) + place.period_rad * np.arange(-40, 41)
+    return float(turns[np.argmin(np.abs(world.tool_yaw() + turns - near_rad))])
 
 
 def turned(vector: Float[np.ndarray, "3"], yaw_rad: float) -> Float[np.ndarray, "3"]:

@@ -17,6 +17,7 @@ ROW_M = 0.03  # between the edges of two in a row, for fingers
 AT_PLACE_M, AT_PLACE_RAD = 0.008, 0.06
 RIM_M = 0.030  # how far the tool may be below the rim of a hollow: the palm is not far above
 FITTING = ("fixture", "kit")  # kinds that things are fitted into
+ROPE_ENDS = ("start", "end")
 MARGIN_M = 0.006  # between an object and the edge of what it shares with others
 
 
@@ -129,8 +130,18 @@ def _assigned(world: World, step: Step) -> Place:
 
 
 def _touching(world: World, step: Step) -> Place:
-    """Into the middle of what it shall touch: it gets as far as its edge."""
-    return Place(at_height(world.centre(target_of(step)), _rest_m(world, step.object)))
+    """On top of what it shall touch, where it stays; one that is pushed gets as far as its edge."""
+    return Place(up(world.site(target_of(step), "top"), _rest_m(world, step.object)))
+
+
+def _rope_end(world: World, step: Step) -> Place:
+    """The end's own mark: of the two ways to lay the rope, the one that moves its ends less."""
+    ends = [world.site(step.object, end)[:2] for end in ROPE_ENDS]
+    goals = [world.site(name, "top") for name in (step.want.first, step.want.second)]
+    straight = sum(float(np.linalg.norm(end - goal[:2])) for end, goal in zip(ends, goals, strict=True))
+    crossed = sum(float(np.linalg.norm(end - goal[:2])) for end, goal in zip(ends, goals[::-1], strict=True))
+    own = ROPE_ENDS.index(step.site or ROPE_ENDS[0])
+    return Place(up(goals[own if straight <= crossed else 1 - own], _rest_m(world, step.object)))
 
 
 def _away(world: World, step: Step) -> Place:
@@ -171,5 +182,6 @@ PLACES: dict[str, Callable[[World, Step], Place]] = {
     "not": _away,
     "on_top": _on_top,
     "pose_near": _pose_near,
+    "rope_between": _rope_end,
     "sorted_by": _sorted,
 }

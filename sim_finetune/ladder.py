@@ -71,7 +71,9 @@ def climb(
 
 
 def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """The message as one line that a terminal can be shown: it may quote what a text from outside holds."""
+    words = " ".join(str(error).split())
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in words)[:MOST_KEPT]
 
 
 def _verdict(rung: str, reason: str, candidate: Candidate, facts: dict[str, Any]) -> Verdict:

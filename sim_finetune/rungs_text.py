@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from sim_finetune.episode import Episode, Studio
+from sim_finetune.faults import Pairs, faults, with_path
 from sim_finetune.novelty import Signature
 from sim_finetune.scene import compile_scene
 from sim_finetune.spec import TaskSpec, read_spec
@@ -44,8 +45,10 @@ def text(candidate: Candidate, *, max_bytes: int, max_depth: int) -> Candidate:
         raise ValueError(f"{size} bytes; at most {max_bytes} are read")
     if (depth := _brackets(candidate.text)) > max_depth:
         raise ValueError(f"nested {depth} deep; at most {max_depth}")
-    value = json.loads(candidate.text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    if not isinstance(value, dict):
+    value = json.loads(candidate.text, object_pairs_hook=Pairs)
+    for path, fault in faults(value):
+        raise ValueError(f"{path}: {fault}")
+    if not isinstance(value, Pairs):
         raise ValueError(f"a task is a JSON object, not a {type(value).__name__}")
     return candidate
 
@@ -57,18 +60,6 @@ def _brackets(source: str) -> int:
         depth += (letter in "[{") - (letter in "]}")
         deepest = max(deepest, depth)
     return deepest
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"keys given twice: {twice}")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number a task may hold")
 
 
 def schema(candidate: Candidate) -> Candidate:
@@ -83,15 +74,18 @@ def schema(candidate: Candidate) -> Candidate:
 
 def names(candidate: Candidate) -> Candidate:
     """R2: every name binds to an object of a fitting kind; each instruction names all goal objects, unmistakably."""
-    spec = read_spec(candidate.text)
+    try:
+        spec = read_spec(candidate.text)
+    except ValueError as error:
+        raise ValueError(with_path(str(error), json.loads(candidate.text))) from error
     goal = {thing.name: thing.words for thing in spec.goal_objects()}
-    for template in spec.instructions:
+    for number, template in enumerate(spec.instructions):
         said = {field for _, field, _, _ in Formatter().parse(template)}
         if missing := sorted(set(goal) - said):
-            raise ValueError(f"instruction {template!r} does not mention {missing}")
+            raise ValueError(f"instructions.{number}: {template!r} does not mention {missing}")
     words = [thing.words for thing in spec.objects]
     if unclear := sorted({word for word in goal.values() if words.count(word) > 1}):
-        raise ValueError(f"the words {unclear} fit more than one object")
+        raise ValueError(f"objects.{words.index(unclear[0])}: the words {unclear} fit more than one object")
     return candidate._replace(spec=spec)
 
 

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from lapa.doors import DOORS, door_help
+from lapa.doors import DOORS, door_help, named
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.print_help()
         return
     try:
-        enter(args.door, args.overrides, args.config_dir)
+        enter(args.door, named(args.door, args.overrides), args.config_dir)
     except Exception as error:
         fault = user_fault(error)
         if fault is None or os.environ.get("LAPA_TRACEBACK"):

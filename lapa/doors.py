@@ -11,6 +11,9 @@ class Door(NamedTuple):
 
     target: str
     summary: str
+    words: tuple[
+        str, ...
+    ] = ()  # keys that a bare word fills, in order: `lapa tasks show NAME` is action=show task=NAME
 
 
 DOORS = {
@@ -23,11 +26,30 @@ DOORS = {
         "quantizer.imagine:main", "Quantizer + clips (+ latent policy) → what codes do, chained: videos, PSNR."
     ),
     "propose": Door("sim_finetune.propose:main", "Generate simulated tasks and keep those that prove themselves."),
+    "tasks": Door(
+        "sim_finetune.tasks:main",
+        "Look at tasks: list | show NAME | render [NAME] | play NAME | validate FILE | export.",
+        words=("action", "task"),
+    ),
     "collect": Door("sim_finetune.collect:main", "Accepted tasks + robot → demonstrations by the scripted expert."),
     "rollout": Door("sim_finetune.rollout:main", "Policy + tasks → success on paired seeds, with videos."),
     "report": Door("lapa.report:main", "Finished runs → one page with tables, plots and videos."),
     "run": Door("lapa.recipe:main", "A recipe: doors in order, what is unchanged is skipped (recipe=demo)."),
 }
+
+
+def named(name: str, words: list[str]) -> list[str]:
+    """What was typed after `lapa NAME` as overrides: bare words become `key=word` by the door's own keys."""
+    keys, overrides = list(DOORS[name].words), []
+    for word in words:
+        bare = keys and "=" not in word
+        overrides.append(f"{keys.pop(0)}={_quoted(word)}" if bare else word)
+    return overrides
+
+
+def _quoted(word: str) -> str:
+    """A word that Hydra's grammar takes as it is: a path may hold spaces, commas and brackets."""
+    return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def door_help(name: str) -> str:

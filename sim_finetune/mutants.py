@@ -37,6 +37,7 @@ from sim_finetune.poses import (
 
 MOST_TURN_RAD = np.pi / 4
 SAME_PLACE_M = 0.005
+GRIP_M = 0.01  # how much farther than at its nearest the tool may be from what it holds
 
 
 class Mutant(NamedTuple):
@@ -168,5 +169,7 @@ def _held(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutant]
             place_m = qpos[:, free_qpos(env, name)][:, :3]
             away = np.linalg.norm(place_m - get_pose(env, name)[:3], axis=1)
             tool = np.linalg.norm(episode.motion - place_m, axis=1)
-            step = int(np.argmin(np.where(away <= SAME_PLACE_M, tool, np.inf)))
-            yield Mutant(HELD, f"{name!r} is still in the gripper", _restore(robot_qpos(env), qpos[step]))
+            there = np.where(away <= SAME_PLACE_M, tool, np.inf)
+            if there.min() <= tool.min() + GRIP_M:  # or it fell the last bit, and was never held there
+                what = f"{name!r} is still in the gripper"
+                yield Mutant(HELD, what, _restore(robot_qpos(env), qpos[int(there.argmin())]))

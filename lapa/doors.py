@@ -1,5 +1,6 @@
 """The doors by name: which function each enters and what its help shows, read from yaml text alone (fast, no torch)."""
 
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ class Door(NamedTuple):
     summary: str
     words: tuple[
         str, ...
-    ] = ()  # keys that a bare word fills, in order: `lapa tasks show NAME` is action=show task=NAME
+    ] = ()  # keys that a bare word fills, in order: `lapa tasks show NAME` is action=show name=NAME
 
 
 DOORS = {
@@ -29,7 +30,7 @@ DOORS = {
     "tasks": Door(
         "sim_finetune.tasks:main",
         "Look at tasks: list | show NAME | render [NAME] | play NAME | validate FILE | export.",
-        words=("action", "task"),
+        words=("action", "name"),
     ),
     "collect": Door("sim_finetune.collect:main", "Accepted tasks + robot → demonstrations by the scripted expert."),
     "rollout": Door("sim_finetune.rollout:main", "Policy + tasks → success on paired seeds, with videos."),
@@ -49,7 +50,7 @@ def named(name: str, words: list[str]) -> list[str]:
 
 def _quoted(word: str) -> str:
     """A word that Hydra's grammar takes as it is: a path may hold spaces, commas and brackets."""
-    return "'" + word.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), word) + "'"
 
 
 def door_help(name: str) -> str:

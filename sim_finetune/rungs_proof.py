@@ -82,11 +82,10 @@ def mutated(candidate: Candidate, *, seeds: int) -> Candidate:
             if holds_with(env, mutant):
                 raise ValueError(f"the goal still holds when {mutant.what} (seed {episode.seed})")
         flipped.update(mutant.kind for mutant in found)
-        absent.update(set(MUTANTS) - {mutant.kind for mutant in found})
+        absent.update(sorted(set(MUTANTS) - {mutant.kind for mutant in found}))
     if not flipped:
         raise ValueError(f"none of {list(MUTANTS)} applies to this goal, so nothing tests its success")
-    facts = {kind: {"flipped": flipped[kind], "not_applicable": absent[kind]} for kind in MUTANTS}
-    return candidate._replace(facts=facts)
+    return candidate._replace(facts={"flipped": dict(flipped), "not_applicable": dict(absent)})
 
 
 def novel(candidate: Candidate, *, structure: float, cosine: float) -> Candidate:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -41,10 +42,10 @@ def library_folder(cfg: DictConfig) -> Path:
 
 
 def find(cfg: DictConfig) -> TaskSpec:
-    """The task that `task` names: a file, a name, or the beginning of a hash; ValueError lists what there is."""
-    if not cfg.task:
+    """The task that is meant: a file, a name, or the beginning of a hash; ValueError lists what there is."""
+    if not cfg.name:
         raise ValueError(f"{cfg.action} needs a task: a name, the beginning of a hash, or a file")
-    word = str(cfg.task)
+    word = str(cfg.name)
     if Path(word).suffix in SUFFIXES:
         return load_task(Path(word))
     specs = load_library(library_folder(cfg))
@@ -59,13 +60,13 @@ def show_list(cfg: DictConfig, console: Console) -> None:
     """A line a task: what is in it, what is asked, and whether a ladder accepted it."""
     folder = library_folder(cfg)
     specs = load_library(folder)
-    table = Table(title=f"{len(specs)} tasks in {folder}")
-    for column in ("task", "hash", "objects", "goal", "stages", "says", "ladder"):
-        table.add_column(column, overflow="fold")
+    table = Table(title=f"{len(specs)} tasks in {folder}", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("task", "hash", "ladder", "objects", "goal", "says"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("task", "hash"))
     for spec in specs:
-        stages, verdict = len(spec.stages) or "", load_evidence(folder, spec).get("rung", "")
-        cells = [spec.name, spec.hash[:8], _objects(spec), _goal(spec), stages, spec.instruction(0), verdict]
-        table.add_row(*(Text(str(cell)) for cell in cells))
+        verdict = load_evidence(folder, spec).get("rung", "")
+        cells = [spec.name, spec.hash[:8], verdict, _objects(spec), _goal(spec), spec.instruction(0)]
+        table.add_row(*map(Text, cells))  # Text: rich would read [brackets] in a plain str as style
     console.print(table)
 
 
@@ -76,7 +77,8 @@ def _objects(spec: TaskSpec) -> str:
 
 def _goal(spec: TaskSpec) -> str:
     simple = (inner.kind for inner in every(spec.goal) if not inner.inner())
-    return ", ".join(dict.fromkeys(simple))
+    stages = f" after {len(spec.stages)} stages" if spec.stages else ""
+    return ", ".join(dict.fromkeys(simple)) + stages
 
 
 def show(cfg: DictConfig, console: Console) -> None:
@@ -84,7 +86,7 @@ def show(cfg: DictConfig, console: Console) -> None:
     spec = find(cfg)
     console.print(Text(f"{task_name(spec)}: {spec.instruction(0)}", style="bold"), soft_wrap=True)
     console.print_json(json.dumps(spec.model_dump(mode="json", exclude_defaults=True)))
-    in_library = Path(str(cfg.task)).suffix not in SUFFIXES
+    in_library = Path(str(cfg.name)).suffix not in SUFFIXES
     if in_library and (record := load_evidence(library_folder(cfg), spec)):
         console.print_json(json.dumps(record))
 
@@ -92,7 +94,7 @@ def show(cfg: DictConfig, console: Console) -> None:
 def render(cfg: DictConfig, console: Console) -> None:
     """The start of an episode: of one task by every camera of the studio, or of all tasks on one sheet."""
     studio = _studio(cfg)
-    if cfg.task:
+    if cfg.name:
         spec = find(cfg)
         for camera in studio.cameras:
             path = Path(cfg.out) / f"{task_name(spec)}-{camera}.png"
@@ -120,10 +122,10 @@ def play_one(cfg: DictConfig, console: Console) -> None:
 
 def validate(cfg: DictConfig, console: Console) -> None:
     """Take one file up the ladder: each rung with what it measured; ValueError with rung and place of the fault."""
-    if not cfg.task:
+    if not cfg.name:
         raise ValueError("validate needs a file: lapa tasks validate FILE")
     settings: Any = OmegaConf.to_container(cfg.ladder, resolve=True)
-    path = Path(str(cfg.task))
+    path = Path(str(cfg.name))
     text = path.read_text() if path.suffix == ".json" else load_task(path).model_dump_json()
     verdict = climb(text, settings=settings, studio=Studio.of(cfg), first_seed=cfg.seed_base)
     for line in report(verdict):

@@ -89,10 +89,10 @@ def visible(candidate: Candidate, *, seeds: int, pixel_share: float, seed_share:
     """R5: each goal object fills enough pixels of some policy camera at the start of most episodes."""
     env, facts = make_env(candidate.task, candidate.studio), {}
     for thing in candidate.task.goal_objects():
-        camera = Camera(model=_without(env.model, thing.name), image_px=env.image_px)
         shares = []
         for seed in candidate.seeds(seeds):
-            env.reset(seed=seed)
+            env.reset(seed=seed)  # may change the model's lamp and cameras
+            camera = Camera(model=_without(env.model, thing.name), image_px=env.image_px)
             shares.append(max(float(_seen(env, camera, name).mean()) for name in env.cameras))
         if np.mean(np.array(shares) >= pixel_share) < seed_share:
             raise ValueError(f"{thing.name!r} fills {np.median(shares):.2%} of a picture; {pixel_share:.2%} is needed")

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from small_sim import studio
 from small_tasks import small_env, small_task, thing
 
 from sim_finetune.embodiment import load_embodiment
 from sim_finetune.expert import Expert
+from sim_finetune.rungs_sim import visible
+from sim_finetune.rungs_text import Candidate
 
 ALL = {"light": 0.5, "camera_m": 0.05, "table_colour": 0.5, "table_texture": True, "table_height_m": 0.04, "clutter": 6}
 
@@ -70,3 +73,10 @@ def test_the_expert_works_at_every_table_height():
         env.reset(seed=seed)
         expert = Expert(env, noise=0.0, rng=np.random.default_rng(0))
         assert any(env.step(expert.act())[-1]["success"] for _ in range(40))
+
+
+def test_a_changed_look_does_not_make_a_speck_visible():
+    spec = small_task(thing("a", half=0.003), randomise=ALL)
+    candidate = Candidate("", spec, studio(), 0, known=(), episodes=(), facts={})
+    with pytest.raises(ValueError, match="'a' fills 0"):
+        visible(candidate, seeds=4, pixel_share=0.005, seed_share=0.5)

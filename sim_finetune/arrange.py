@@ -1,6 +1,7 @@
 """A task spec, its model and a random generator in; every object put where an episode begins, or ValueError: no room."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import mujoco
@@ -90,11 +91,13 @@ def _layout(
     offsets = pattern_offsets(layout.pattern, len(things), layout.pitch_m) @ _rotation(turn).T
     group: list[Standing] = []
     above_m = 0.0
+    pairs = zip(things, offsets, strict=True)
     for row in pattern_rows(layout.pattern, len(things)):
-        first = len(group)
-        for thing, offset in zip(things[first : first + row], offsets[first : first + row], strict=True):
-            group.append(Standing(thing, offset, above_m, turn + rng.uniform(*thing.yaw_range_rad)))
-        above_m += max(_height_m(model, thing) for thing in things[first : first + row])
+        level = list(islice(pairs, row))
+        for thing, offset in level:
+            standing = Standing(thing, offset, above_m, turn + rng.uniform(*thing.yaw_range_rad))
+            group += _with_neighbours(spec, standing, rng)
+        above_m += max(_height_m(model, thing) for thing, _ in level)
     yield group, layout.region_m
 
 
@@ -112,7 +115,8 @@ def _partition(spec: TaskSpec, layout: Layout, rng: np.random.Generator) -> Iter
             )
         margin = np.full(2, thing.radius_m)
         x_min, y_min, x_max, y_max = (float(value) for value in [*(corner + margin), *(corner + side - margin)])
-        yield [Standing(thing, np.zeros(2), 0.0, 0.0)], (x_min, y_min, x_max, y_max)
+        standing = Standing(thing, np.zeros(2), 0.0, rng.uniform(*thing.yaw_range_rad))
+        yield _with_neighbours(spec, standing, rng), (x_min, y_min, x_max, y_max)
 
 
 def _rotation(angle_rad: float) -> Float[np.ndarray, "2 2"]:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from small_tasks import placed, small_env, small_task, thing
+from things import CASES
 
 NAMES = ["a", "b", "c", "d", "e", "f"]
 CENTRE = [-0.02, -0.02, 0.02, 0.02]
@@ -71,6 +72,30 @@ def test_relative_turns_with_what_it_is_relative_to():
     spec = small_task(turned, thing("b", place={"kind": "relative", "to": "a", "offset_m": [0.1, 0]}), thing("c"))
     a, b, _ = middles(spec)
     assert b - a == pytest.approx([0.1 * np.cos(1.2), 0.1 * np.sin(1.2), 0])
+
+
+@pytest.mark.parametrize("pattern", ["line", "stack", "partition"])
+def test_beside_an_object_of_a_pattern(pattern):
+    layout = {"objects": ["a", "b"], "pattern": pattern, "pitch_m": 0.06, "region_m": [-0.1, -0.1, 0.1, 0.1]}
+    beside = {"kind": "relative", "to": "b", "offset_m": [0.1, 0.1]}
+    a, b, c = middles(small_task(thing("a"), thing("b"), thing("c", place=beside), layouts=[layout]), seed=2)
+    assert c == pytest.approx([*(b[:2] + 0.1), 0.02])
+    assert np.linalg.norm(a - b) > 0.03
+
+
+IN_BOX = {"kind": "all", "parts": [{"kind": "inside", "object": name, "container": "box"} for name in "ab"]}
+
+
+def test_inside_is_between_the_walls():
+    inside = {"place": {"kind": "inside", "container": "box"}, "half": 0.012}
+    box = {**thing("box"), "kind": "container", **CASES["container"], "yaw_range_rad": [0.5, 0.5]}
+    spec = small_task(box, thing("a", **inside), thing("b", **inside), goal=IN_BOX)
+    env = small_env(spec)
+    for seed in range(5):
+        assert env.reset(seed=seed)[1]["goal_holds"]
+        assert np.linalg.norm((env.data.body("a").xpos - env.data.body("b").xpos)[:2]) >= 0.024
+    with pytest.raises(ValueError, match="no room for 'a' inside 'box'"):
+        middles(small_task(box, thing("a", place=inside["place"], half=0.05)))
 
 
 def test_a_seed_decides_every_place():

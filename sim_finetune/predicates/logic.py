@@ -96,7 +96,7 @@ class HoldFor(_One):
 
     def _share(self, view: SceneView) -> float:
         since = view.since.get(self)
-        return 0.0 if since is None else min((view.data.time - since + 1e-9) / self.seconds, 1.0)
+        return 0.0 if since is None else min(max(view.data.time - since + 1e-9, 0.0) / self.seconds, 1.0)
 
     def holds(self, view: SceneView) -> bool:
         return self._share(view) == 1.0

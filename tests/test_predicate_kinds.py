@@ -11,7 +11,9 @@ from things import CASES
 
 from sim_finetune.expert import Expert
 from sim_finetune.nesting import put
+from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates import AnyPredicate, every, kind_of, predicate_classes
+from sim_finetune.predicates.sets import pattern_error
 
 A, B, C = thing("a"), thing("b"), thing("c")
 BIG, TALL = thing("big", half=0.03), thing("tall", half_extents_m=[0.015, 0.015, 0.04])
@@ -247,6 +249,20 @@ def test_grasped_is_true_while_the_expert_lifts():
     infos = [env.step(expert.act())[-1] for _ in range(60)]
     assert any(info["goal_holds"] for info in infos)
     assert infos[-1]["reward_terms"].keys() == {"goal_0_height_above", "goal_1_grasped"}
+
+
+@pytest.mark.parametrize("pattern", ["line", "grid", "ring"])
+def test_a_pattern_is_found_however_it_lies(pattern):
+    rng = np.random.default_rng(0)
+    for count in range(2, 10):
+        offsets = pattern_offsets(pattern, count, 0.06)
+        turn = rng.uniform(0, 2 * np.pi)
+        axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * [1, rng.choice([-1, 1])]
+        places = rng.permutation(offsets @ axes.T + rng.uniform(-1, 1, 2))
+        assert pattern_error(places, offsets) < 1e-9
+        assert pattern_error(places + rng.uniform(-0.003, 0.003, places.shape), offsets) < 0.006
+        places[0] += [0.02, 0.02]
+        assert pattern_error(places, offsets) > 0.005
 
 
 FAULTS = [

@@ -62,20 +62,24 @@ def _gap_m(view: SceneView, name: str, support: str) -> float:
 
 
 def pattern_error(places: Float[np.ndarray, "n 2"], offsets: Float[np.ndarray, "n 2"]) -> float:
-    """Largest distance [m] between places and a pattern's, when the pattern is moved, turned and shared out best.
+    """Largest distance [m] between places and a pattern's, when that is moved, turned, mirrored and shared out best.
 
     Every way to give the first offset's direction to one of the places is a start; a least-squares turn refines it.
     """
     points, goals = places - places.mean(axis=0), offsets - offsets.mean(axis=0)
-    best = np.inf
-    for point in points:
-        turn = np.arctan2(point[1], point[0]) - np.arctan2(goals[0, 1], goals[0, 0])
-        for _ in range(2):
-            turned = goals @ _rotation(turn).T
-            who, where = linear_sum_assignment(((points[:, None] - turned[None]) ** 2).sum(-1))
-            best = min(best, float(np.linalg.norm(points[who] - turned[where], axis=1).max()))
-            cross = goals[where, 0] * points[who, 1] - goals[where, 1] * points[who, 0]
-            turn = np.arctan2(cross.sum(), (goals[where] * points[who]).sum())
+    ways = ((point, goals * [1, mirrored]) for point in points for mirrored in (1, -1))
+    return min(_turned_error(points, goals, point) for point, goals in ways)
+
+
+def _turned_error(points: Float[np.ndarray, "n 2"], goals: Float[np.ndarray, "n 2"], first: np.ndarray) -> float:
+    """The error when goals[0] is turned towards `first`, or as near to that as fits all better."""
+    turn, best = np.arctan2(first[1], first[0]) - np.arctan2(goals[0, 1], goals[0, 0]), np.inf
+    for _ in range(2):
+        turned = goals @ _rotation(turn).T
+        who, where = linear_sum_assignment(((points[:, None] - turned[None]) ** 2).sum(-1))
+        best = min(best, float(np.linalg.norm(points[who] - turned[where], axis=1).max()))
+        cross = goals[where, 0] * points[who, 1] - goals[where, 1] * points[who, 0]
+        turn = np.arctan2(cross.sum(), (goals[where] * points[who]).sum())
     return best
 
 

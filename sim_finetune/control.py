@@ -97,15 +97,15 @@ def drive(
 
     The action is cut to the joints' limits, and to as far as max_speed allows: what a robot's own controller does.
     """
-    start, reach = data.ctrl[wiring.ctrl].copy(), np.array(embodiment.max_speed) * period_s
-    goal = start + np.clip(np.clip(action[:-1], wiring.low, wiring.high) - start, -reach, reach)
-    finger_start = data.ctrl[wiring.finger_ctrl].copy()
-    finger_goal = embodiment.fingers(float(np.clip(action[-1], 0, 1)))
+    where = np.concatenate([wiring.ctrl, wiring.finger_ctrl])
+    start, most = data.ctrl[where], np.array(embodiment.max_speed) * period_s
+    arm, fingers = start[: len(most)], embodiment.fingers(min(max(float(action[-1]), 0.0), 1.0))
+    goal = np.minimum(np.maximum(action[:-1], wiring.low), wiring.high)  # np.clip takes ten times as long
+    step = np.minimum(np.maximum(goal - arm, -most), most)
+    way = np.concatenate([arm + step, fingers]) - start
     substeps = round(period_s / model.opt.timestep / SEGMENTS)
     for segment in range(1, SEGMENTS + 1):
-        share = segment / SEGMENTS
-        data.ctrl[wiring.ctrl] = start + share * (goal - start)
-        data.ctrl[wiring.finger_ctrl] = finger_start + share * (finger_goal - finger_start)
+        data.ctrl[where] = start + segment / SEGMENTS * way
         mujoco.mj_step(model, data, nstep=substeps)
 
 
@@ -125,7 +125,8 @@ class ToolSolver:
         self._tool = mink.FrameTask(embodiment.tool_site, "site", POSITION_COST, [tilt, tilt, yaw], lm_damping=1e-3)
         self._posture = mink.PostureTask(self._model, cost=POSTURE_COST)
         self._limits: list[mink.Limit] = [mink.ConfigurationLimit(self._model)]
-        if tilt < yaw:  # where the tool may lean, larger linear steps overshoot and the arm swings to and fro
+        self._leans = tilt < yaw
+        if self._leans:  # where the tool may lean, larger linear steps overshoot and the arm swings to and fro
             steps = dict.fromkeys(embodiment.joint_names, ROUND_STEP)
             self._limits.append(mink.VelocityLimit(self._model, steps))
         self._bears_tool = self._joints_up_to_tool()
@@ -156,6 +157,19 @@ class ToolSolver:
         pose = self._pose()
         turn = (pose.rotation() @ self._upright.inverse()).as_matrix()
         return pose.translation() + self._body.base_m, float(np.arctan2(turn[1, 0], turn[0, 0]))
+
+    def within_wrist(self, joints: Float[np.ndarray, "n"], yaw_rad: float) -> float:
+        """`yaw_rad`; for an arm that leans, whose jaws are turned by its last joint alone, half a turn from it (jaws look
+        alike) where that joint would hit its end on the way from `joints`.
+        """
+        if not self._leans:
+            return yaw_rad
+        yaw, last = self.forward(joints)[1], self._model.joint(self._body.joint_names[-1]).id
+        ahead = 1.0 if self._configuration.data.xaxis[last, 2] > 0 else -1.0  # whether yaw grows with the joint
+        alike = yaw_rad + np.pi * np.array([0, 1, -1])
+        there = joints[-1] + ahead * (alike - yaw)
+        free = (there > self._wiring.low[-1]) & (there < self._wiring.high[-1])
+        return float(alike[np.argmax(free)])
 
     def solve(
         self, joints: Float[np.ndarray, "n"], tool_m: Float[np.ndarray, "3"], yaw_rad: float

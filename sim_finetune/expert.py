@@ -35,9 +35,8 @@ class Expert:
         self._velocity = self._next_velocity(goal, tool)
         period = 1 / self.env.control_hz
         point = tool + self._velocity * period + self._rng.normal(0, self._noise, 3)
-        turn = np.clip(
-            smallest_turn(goal.yaw_rad - yaw, 2 * np.pi), -TURN_SPEED_RAD_S * period, TURN_SPEED_RAD_S * period
-        )
+        wanted, most = self._solver.within_wrist(target[:-1], goal.yaw_rad), TURN_SPEED_RAD_S * period
+        turn = np.clip(smallest_turn(wanted - yaw, 2 * np.pi), -most, most)
         joints = self._solver.solve(target[:-1], point, yaw + turn)
         return np.append(joints, self.env.embodiment.gripper.opening(goal.gap_m)).astype(np.float32)
 

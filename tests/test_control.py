@@ -34,7 +34,7 @@ def test_an_arm_of_five_axes_arrives_with_its_yaw_and_leans_only_along_itself(na
     leans = []
     for _ in range(40):
         wanted = np.array([*rng.uniform((-0.1, -0.2), (0.17, 0.2)), rng.uniform(0.03, 0.1)])
-        yaw, joints = rng.uniform(-0.7, 0.7), np.array(body.home)
+        yaw, joints = rng.uniform(-0.7, 0.3), np.array(body.home)  # within the wrist, wherever the arm points
         for _ in range(20):
             joints = solver.solve(joints, wanted, yaw)
         tool, turned = solver.forward(joints)
@@ -46,6 +46,28 @@ def test_an_arm_of_five_axes_arrives_with_its_yaw_and_leans_only_along_itself(na
         leans.append((np.linalg.norm(out), np.arccos(np.clip(up[2], -1, 1))))
     assert max(lean for far, lean in leans if far < 0.27) < 0.06
     assert max(lean for far, lean in leans if far > 0.38) > 0.3
+
+
+@pytest.mark.parametrize("name", LEANING)
+def test_jaws_turn_the_other_way_where_the_wrist_would_hit_its_end(name):
+    body = load_embodiment(name)
+    solver, home = ToolSolver(embodiment=body), np.array(body.home)
+    assert solver.within_wrist(home, 0.3) == 0.3
+    yaws = np.linspace(-np.pi / 2, np.pi / 2, 13)
+    chosen = np.array([solver.within_wrist(home, yaw) for yaw in yaws])
+    assert (chosen != yaws).any()
+    np.testing.assert_allclose(np.sin(chosen - yaws), 0, atol=1e-9)
+    for yaw in chosen:
+        joints, tool = home, solver.forward(home)[0]
+        for _ in range(20):
+            step = np.clip(yaw - solver.forward(joints)[1], -0.3, 0.3)
+            joints = solver.solve(joints, tool, solver.forward(joints)[1] + step)
+        assert abs(np.sin(solver.forward(joints)[1] - yaw)) < 0.02
+
+
+def test_an_arm_of_more_axes_turns_as_it_is_asked():
+    body = load_embodiment("panda")
+    assert ToolSolver(embodiment=body).within_wrist(np.array(body.home), 3.0) == 3.0
 
 
 def tilt(body, joints):

@@ -36,8 +36,12 @@ class Catalogue(NamedTuple):
 
     def thing(self, name: str, kind: str, *, colour: str, size: str, area: str) -> Row:
         """An object of a task spec; ValueError names the word that the catalogue lacks. area "": the kind's own."""
+        return self.furnish(name, kind, colour=colour, factor=pick(self.sizes, size, "size"), area=area)
+
+    def furnish(self, name: str, kind: str, *, colour: str, factor: float, area: str) -> Row:
+        """The same with any factor on the lengths of medium size."""
         row = pick(self.kinds, kind, "kind")
-        factor, region = pick(self.sizes, size, "size"), pick(self.areas, area or row["area"], "area")
+        region = pick(self.areas, area or row["area"], "area")
         thing = {"kind": kind, "name": name, "colour": colour, **scaled(row["fields"], factor)}
         return thing | {"region_m": list(region), "yaw_range_rad": list(row["yaw_range_rad"])}
 

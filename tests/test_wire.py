@@ -102,7 +102,7 @@ def test_a_statement_may_not_be_part_of_itself_or_of_an_earlier_one():
 @pytest.mark.parametrize(
     ("field", "value", "fault"),
     [
-        ("objects", [{"name": "item1", "kind": "../../etc", "colour": "red"}], "no kind '../../etc'"),
+        ("objects", [{**put_on()["objects"][0], "kind": "../../etc"}], "no kind '../../etc'"),
         ("objects", [{**put_on()["objects"][0], "place": "inside ../x"}], "no area 'inside ../x'"),
         ("objects", [{**put_on()["objects"][0], "size": ["large"]}], "no size"),
         ("objects", "a block", "objects: a list"),

@@ -1,9 +1,12 @@
 """A running environment in, the oracle's stream of tool goals out: the plan, and again what is not yet done."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from sim_finetune.plan import STAYING, Part, stages
-from sim_finetune.skills import FAMILIES, Skill, World, skill
+from sim_finetune.predicates import OnTop
+from sim_finetune.predicates.logic import Not
+from sim_finetune.skills import FAMILIES, Skill, Step, World, skill
 from sim_finetune.skills.base import FAST, WIDE_M, Goal, up
 from sim_finetune.skills.where import at_place
 
@@ -37,9 +40,18 @@ def _carry_out(world: World, todo: Sequence[Part]) -> Skill:
             continue
         for step in part.steps:
             if step.want is part.want or not step.want.holds(world.env.view):
-                for last in skill(step.skill)(world, step):
+                for last in chain(_uncovered(world, step), skill(step.skill)(world, step)):
                     yield last
     yield from _rest(world, last if todo[-1].phase == STAYING else None)
+
+
+def _uncovered(world: World, step: Step) -> Skill:
+    """What stands on an object that is to be grasped goes to a free place on the table first."""
+    for thing in world.env.task_spec.objects if step.skill == "grasp" else ():
+        on = OnTop(kind="on_top", object=thing.name, support=step.object, within_m=min(thing.radius_m, 0.1))
+        if thing.free and thing.name != step.object and on.holds(world.env.view):
+            for name in ("grasp", "place"):
+                yield from skill(name)(world, Step(name, thing.name, None, None, Not(kind="not", part=on)))
 
 
 def _settled(world: World, part: Part) -> bool:

@@ -10,6 +10,7 @@ from sim_finetune.spec import TaskSpec
 
 MOTIONS = {"slide": "pull_joint", "hinge": "pull_joint", "turn": "turn_joint", "press": "press", "flip": "pull_joint"}
 ROUND = ("sphere", "capsule")  # nothing stays on them
+COVERED = ("cabinet", "microwave")  # their hollows open to the side
 OPEN = 0.8  # of its range, for things to go into a drawer or under a lid
 OPENING, PUTTING, SHUTTING, STAYING = range(4)  # what comes first
 
@@ -40,7 +41,10 @@ def plan(spec: TaskSpec) -> list[Step]:
 def stages(spec: TaskSpec) -> list[list[Part]]:
     """What has to be brought about, stage by stage and for the goal: as the task hints, or else derived."""
     goals = [*(stage.goal for stage in spec.stages), spec.goal]
-    return [hinted(spec)] if spec.oracle else [parts(spec, goal) for goal in goals]
+    found = [hinted(spec)] if spec.oracle else [parts(spec, goal) for goal in goals]
+    if not any(part.steps for stage in found for part in stage):
+        raise ValueError(f"{spec.name}: no skill brings about {spec.goal.kind!r} by itself; it can only be kept")
+    return found
 
 
 def parts(spec: TaskSpec, goal: Predicate) -> list[Part]:
@@ -84,6 +88,8 @@ def _steps(want: Any, *calls: tuple[str, str, str | None]) -> tuple[Step, ...]:
 def _put(spec: TaskSpec, goal: Any, thing: str, target: str | None) -> Part:
     """Take a thing and set it down, or fit it in; push it when it cannot be grasped. What is shut is opened first."""
     opened = () if target is None else _opened(spec, goal, target)
+    if target and goal.kind in ("inside", "assigned") and spec.object(target).kind in COVERED:
+        raise ValueError(f"{spec.name}: a hand that comes from above cannot put {thing!r} inside {target!r}")
     if not hasattr(spec.object(thing), "grasp_width_m"):
         return Part(goal, opened + _steps(goal, ("push", thing, target)), PUTTING)
     down = "insert" if target and spec.object(target).kind in FITTING else "place"

@@ -29,10 +29,11 @@ ROOM_M = 0.030  # more than the object's width, between open fingers
 
 def grasp(world: World, step: Step) -> Skill:
     """Take the object; again when it was not lifted, at most TRIES times."""
-    for _ in range(TRIES):
+    for attempt in range(TRIES):
         if held(world, step):
             return
-        yield from _grip(world, step)
+        other_way = attempt % 2 == 1 and _either_way(world, step)  # a neighbour may stand where the fingers go
+        yield from _grip(world, step, np.pi / 2 if other_way else 0.0)
 
 
 def held(world: World, step: Step) -> bool:
@@ -75,17 +76,26 @@ def _stands(world: World, name: str) -> bool:
     return bool(world.axes(name, "grasp")[2, 2] > UPRIGHT)
 
 
+def _either_way(world: World, step: Step) -> bool:
+    """Whether the jaws may as well close at right angles to their site: they stand round the object's middle."""
+    x, y, _ = world.env.task_spec.object(step.object).bounds_m
+    aside = (grasp_point(world, step) - world.centre(step.object))[:2]
+    return step.site is None and 2 * max(x, y) <= WIDE_M and float(np.linalg.norm(aside)) < CLOSE_ENOUGH_M
+
+
 def open_gap_m(world: World, name: str) -> float:
     """Clear width between fingers that stand round the object without touching it."""
     thing = world.env.task_spec.object(name)
     return min(WIDE_M, getattr(thing, "grasp_width_m", WIDE_M) + ROOM_M)
 
 
-def _grip(world: World, step: Step) -> Skill:
-    gap = open_gap_m(world, step.object)
+def _grip(world: World, step: Step, turn_rad: float) -> Skill:
+    """Down round the object, shut, and up; turn_rad: of the jaws against their site."""
+    gap = WIDE_M if turn_rad else open_gap_m(world, step.object)
 
     def at(height_m: float) -> Goal:
-        return Goal(up(grasp_point(world, step), height_m), grasp_yaw(world, step), gap, FAST)
+        yaw = smallest_turn(grasp_yaw(world, step) + turn_rad, np.pi)
+        return Goal(up(grasp_point(world, step), height_m), yaw, gap, FAST)
 
     over = max(world.site(step.object, "top")[2] - grasp_point(world, step)[2], 0.0) + OVER_M
     yield from travel(world, lambda: at(over), 0.015)

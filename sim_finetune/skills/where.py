@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.spatial.distance import pdist
 
 from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates import every
@@ -155,11 +156,24 @@ def _share(world: World, step: Step, half_m: np.ndarray) -> Float[np.ndarray, "3
     if len(names) < 2:
         return np.zeros(3)
     radius = max(world.env.task_spec.object(name).radius_m for name in names)
-    axis = int(np.argmax(half_m[:2]))
-    room = max(float(half_m[axis]) - radius - MARGIN_M, 0.0)
-    offset = np.zeros(3)
-    offset[axis] = np.linspace(-room, room, len(names))[names.index(step.object)]
+    room = np.maximum(half_m[:2] - radius - MARGIN_M, 0.0)
+    if step.want.kind == "on_top":
+        room = np.minimum(room, step.want.within_m / 2)
+    offset = np.append(_cells(len(names), room)[names.index(step.object)], 0.0)
     return world.env.data.body(target_of(step)).xmat.reshape(3, 3) @ offset
+
+
+def _cells(count: int, room_m: np.ndarray) -> Float[np.ndarray, "count 2"]:
+    """Places in a rectangle with these half extents, in as many rows as keep them farthest apart."""
+    grids = []
+    for rows in range(1, count + 1):
+        columns = -(-count // rows)
+        axes = [
+            np.linspace(-room, room, n) if n > 1 else np.zeros(1)
+            for room, n in zip(room_m, (rows, columns), strict=True)
+        ]
+        grids.append(np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)[:count])
+    return max(grids, key=lambda cells: float(pdist(cells).min()))
 
 
 def _companions(goal: Any, step: Step) -> list[str]:
@@ -167,8 +181,9 @@ def _companions(goal: Any, step: Step) -> list[str]:
     names = []
     for part in every(goal):
         about = [name for name, _ in part.names()]
-        if type(part) is type(step.want) and len(about) == 2 and about[1] == step.target:
-            names.append(about[0])
+        pairs = zip(about[::2], about[1::2], strict=False)  # of assigned; any other has one pair or no place
+        if type(part) is type(step.want):
+            names += [name for name, place in pairs if place == step.target]
     return list(dict.fromkeys(names)) if step.object in names else []
 
 

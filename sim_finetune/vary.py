@@ -11,7 +11,7 @@ from sim_finetune.randomise import TEXTURES, Drawn, Randomise
 from sim_finetune.scene import CAMERAS, CLUTTER, CLUTTER_M, look_at
 from sim_finetune.spec import TaskSpec
 
-CLUTTER_REGION_M = (-0.2, -0.26, 0.2, 0.26)
+CLUTTER_REGION_M = (-0.12, -0.26, 0.2, 0.26)  # not where small arms stand
 
 
 def own_model(model: mujoco.MjModel) -> mujoco.MjModel:

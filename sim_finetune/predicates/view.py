@@ -52,11 +52,6 @@ class SceneView(NamedTuple):
         """An object's turn about the vertical [rad]."""
         return heading(self.axes(name))
 
-    def corners(self, name: str) -> np.ndarray:
-        """Eight corners of an object's box geom, (8, 3) [m]."""
-        geom = self.data.geom(name)
-        return geom.xpos + (SIGNS * self.model.geom(name).size) @ geom.xmat.reshape(3, 3).T
-
     def lowest_m(self, name: str) -> float:
         """Height of an object's lowest point over the table [m]."""
         return min(_lowest(self.model, self.data, geom) for geom in solid_geoms(self.model, name))

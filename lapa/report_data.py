@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lapa.report_gather import Stage
+from lapa.report_gather import Stage, data_uri
 
+SHEET = "contact_sheet"  # the picture that `lapa propose` leaves beside its funnel
 # Whole numbers of a manifest that two doors agree on; every other one counts something.
 NOT_COUNTS = ("count", "num_codes", "codes_per_step", "image_px", "fps", "gap_s", "version", "seed", "config")
 
@@ -35,10 +36,11 @@ class Rung(NamedTuple):
 
 
 class Funnel(NamedTuple):
-    """The ladder of one proposing stage."""
+    """The ladder of one proposing stage; `sheet`: a picture of what it accepted, as a data: address, or ""."""
 
     stage: str
     rungs: list[Rung]
+    sheet: str
 
 
 def data_counts(stages: Sequence[Stage]) -> list[Counts]:
@@ -52,7 +54,11 @@ def data_counts(stages: Sequence[Stage]) -> list[Counts]:
 
 def funnels(stages: Sequence[Stage]) -> list[Funnel]:
     """The funnel of each proposing stage. Raises ValueError when a rung lacks a count."""
-    return [Funnel(stage.name, _rungs(stage)) for stage in stages if stage.funnel]
+    return [Funnel(stage.name, _rungs(stage), _sheet(stage)) for stage in stages if stage.funnel]
+
+
+def _sheet(stage: Stage) -> str:
+    return data_uri(stage.images[SHEET]) if SHEET in stage.images else ""
 
 
 def _measured(stage: Stage) -> bool:

@@ -203,6 +203,14 @@ def test_the_funnel_loses_what_the_next_rung_does_not_see(made):
     assert all(rung.passed == following.entered for rung, following in pairwise(rungs))
 
 
+def test_the_accepted_tasks_are_shown_when_there_is_a_sheet_of_them(run):
+    assert funnels(gather([run], skip=NOWHERE))[0].sheet == ""
+    shutil.copy(next(run.rglob("strips.png")), run / "tasks" / "contact_sheet.png")
+    stages = gather([run], skip=NOWHERE)
+    assert funnels(stages)[0].sheet.startswith("data:image/png;base64,")
+    assert "Every accepted task" in render(stages, succeeded(run), **SHOWN)
+
+
 def test_a_broken_funnel_is_named(run):
     (run / "tasks" / "funnel.json").write_text('["R0", "R1"]')
     with pytest.raises(ValueError, match=r"funnel\.json: wants"):

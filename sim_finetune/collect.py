@@ -14,6 +14,7 @@ from lapa.stage import open_stage
 from sim_finetune.demos import Plan, plan_slices, summarise, write_slice
 from sim_finetune.embodiment import load_embodiment
 from sim_finetune.episode import Jolts, Studio, film, kept_env, play, seed_block
+from sim_finetune.exports import check_format, export
 from sim_finetune.library import load_library, manifest_folder, with_tasks
 
 
@@ -26,6 +27,7 @@ def body_facts(studio: Studio) -> dict[str, Any]:
 
 def main(cfg: DictConfig) -> None:
     """`lapa collect tasks=DIR embodiment=NAME out=DIR`: demonstrations that the expert completed, and only those."""
+    check_format(cfg.export)
     folder, specs = Path(cfg.tasks), load_library(Path(cfg.tasks))
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.demos_per_task * cfg.tries)
     plan = Plan(specs, Studio.of(cfg), Jolts(**cfg.jolts), seeds, cfg.tries)
@@ -38,6 +40,8 @@ def main(cfg: DictConfig) -> None:
         for _ in run_all(write, slices, num_workers=cfg.num_workers, label="demonstrations"):
             pass
         facts = summarise(stage.out, plan, planned=len(specs) * cfg.demos_per_task)
+        if cfg.export:
+            export(cfg.export, stage.out, stage.out / cfg.export, body_facts(plan.studio))
         stage.finish(record="Demo", **body_facts(plan.studio), **facts)
     counts = "{count} of {planned} demonstrations, {frames} steps; {dropped_episodes} failed episodes dropped"
     Console().print(f"{stage.out}: {counts.format_map(facts)}", soft_wrap=True)

@@ -13,7 +13,7 @@ class Catalogue(NamedTuple):
 
     names: objects' names, in the order in which they are given away; kinds: {kind: {groups, area, yaw_range_rad,
     fields}}, where groups say what an object is good for and fields are the class's own, at medium size; sizes: {word:
-    factor on all lengths}; areas: {word: region_m}; numbers: {field or kind.field of a statement: [sensible values]};
+    factor on all lengths}; areas: {word: region_m}; values: {field or kind.field of a statement: [sensible values]};
     task, stage: fields that every one of them gets.
     """
 
@@ -21,7 +21,7 @@ class Catalogue(NamedTuple):
     kinds: Mapping[str, Row]
     sizes: Mapping[str, float]
     areas: Mapping[str, list[float]]
-    numbers: Mapping[str, list[float]]
+    values: Mapping[str, list[Any]]
     task: Row
     stage: Row
 

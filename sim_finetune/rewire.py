@@ -55,6 +55,7 @@ def _thing(thing: Row, names: Mapping[str, str], catalogue: Catalogue) -> Row:
         "colour": thing["colour"],
         "size": size,
         "place": place,
+        "state": "open" if thing.get("start_fraction", 0.0) > 0.5 else "usual",
     }
 
 
@@ -79,6 +80,8 @@ def _nearest(value: Any, allowed: list[Any]) -> Any:
         return [_nearest(part, allowed) for part in value]
     if value in allowed or value is None:
         return value
+    if isinstance(value, str):
+        raise ValueError(f"the wire form has no word for {value!r}; it has {allowed}")
     return min((choice for choice in allowed if choice is not None), key=lambda choice: abs(choice - value))
 
 

@@ -1,19 +1,20 @@
 """A flat form of a task for language models: its JSON Schema, and the way from it to a task's document.
 
 Few levels and enums wherever possible, so that a small model under constrained decoding can fill it in. An object is a
-name, a kind, a size and a place of the catalogue. A goal's tree becomes a list of statements: the parts of `not`, `any`
-and the like are numbers of earlier statements; `goal` lists those that must hold together at the end.
+name, a kind, a size, a place of the catalogue, and whether it stands open. A goal's tree becomes a list of statements:
+the parts of `not`, `any` and the like are numbers of earlier statements; `goal` lists those that must hold at the end.
 """
 
 import json
 from typing import Any
 
-from sim_finetune.catalogue import Catalogue, Row
+from sim_finetune.catalogue import Catalogue, Row, pick
 from sim_finetune.objects import COLOURS
 from sim_finetune.statements import Form, Shape, shapes, unflatten
 
 MOST_OBJECTS, MOST_STATEMENTS, MOST_STAGES = 8, 12, 4
 FREE_WORDS = "[a-zA-Z0-9 ,.'-]"
+STATES = {"usual": 0.0, "open": 0.85}  # where its joint stands at the start, if it has one
 RELATIONS = {"on": "support", "inside": "container"}  # places by another object, and the field that names it
 
 
@@ -51,7 +52,7 @@ def _index() -> Row:
 def _thing(catalogue: Catalogue) -> Row:
     places = [*catalogue.areas, *(f"{relation} {name}" for relation in RELATIONS for name in catalogue.names)]
     choices = {"name": catalogue.names, "kind": list(catalogue.kinds), "colour": list(COLOURS)}
-    choices |= {"size": list(catalogue.sizes), "place": places}
+    choices |= {"size": list(catalogue.sizes), "place": places, "state": list(STATES)}
     return _object({field: {"enum": words} for field, words in choices.items()})
 
 
@@ -71,10 +72,10 @@ def _statement(kind: str, shape: Shape, catalogue: Catalogue) -> Row:
 
 
 def choices(kind: str, field: str, form: Form, catalogue: Catalogue) -> list[Any]:
-    """What a statement's field may be: its enum, the catalogue's numbers, or else three over the range it may have."""
+    """What a statement's field may be: the catalogue's values, its enum, or else three over the range it may have."""
     low, high = form.bounds
-    sensible = catalogue.numbers.get(f"{kind}.{field}", catalogue.numbers.get(field))
-    values = form.values or sensible or [round(low + share * (high - low), 3) for share in (0.25, 0.5, 0.75)]
+    sensible = catalogue.values.get(f"{kind}.{field}", catalogue.values.get(field))
+    values = sensible or form.values or [round(low + share * (high - low), 3) for share in (0.25, 0.5, 0.75)]
     return [*values, None] if form.optional and not form.lengths else list(values)
 
 
@@ -128,7 +129,8 @@ def _furnish(row: Row, catalogue: Catalogue) -> Row:
     if related:
         extra = {"within_m": 0.01} if relation == "on" else {}
         thing["place"] = {"kind": relation, RELATIONS[relation]: other, **extra}
-    return thing
+    opened = pick(STATES, row.get("state", "usual"), "state")
+    return thing | ({"start_fraction": opened} if opened else {})  # which a thing without a joint has not: R1 says so
 
 
 def _stage(row: Row, rows: list[Any], catalogue: Catalogue) -> Row:

@@ -15,7 +15,7 @@ from sim_finetune.proposers.llm import Author
 from sim_finetune.spec import read_spec
 
 TASKS = str(configs_dir() / "task")
-LOOK = {"size": "medium", "place": "anywhere"}
+LOOK = {"size": "medium", "place": "anywhere", "state": "usual"}
 
 
 def wire(colour: str = "red", **changes) -> dict:

@@ -21,7 +21,7 @@ CATALOGUE = read_catalogue(TABLE)
 
 def put_on() -> dict:
     """The wire form of "put the red block on the blue stand"."""
-    look = {"size": "medium", "place": "anywhere"}
+    look = {"size": "medium", "place": "anywhere", "state": "usual"}
     return {
         "name": "put_on",
         "objects": [
@@ -105,6 +105,7 @@ def test_a_statement_may_not_be_part_of_itself_or_of_an_earlier_one():
         ("objects", [{**put_on()["objects"][0], "kind": "../../etc"}], "no kind '../../etc'"),
         ("objects", [{**put_on()["objects"][0], "place": "inside ../x"}], "no area 'inside ../x'"),
         ("objects", [{**put_on()["objects"][0], "size": ["large"]}], "no size"),
+        ("objects", [{**put_on()["objects"][0], "state": "melted"}], "no state 'melted'; there are"),
         ("objects", "a block", "objects: a list"),
         ("objects", put_on()["objects"] * 5, "objects: a list of at most 8"),
         ("statements", [[]], "statements: a list"),

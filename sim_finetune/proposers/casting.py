@@ -25,8 +25,8 @@ def cast(roles: Mapping[str, Any], catalogue: Catalogue, rng: np.random.Generato
 
     A role is a group of the catalogue, or a row: group; count (a number, or another role that has as many); alike (all of
     one kind, which is the default); factors (on the sizes of the first, the second, …, instead of one size for all);
-    colours_of (the role whose colours they take); area (or one for each); place ([on or inside, a role]); fields (instead of the
-    catalogue's). ValueError for others.
+    colours_of (the role whose colours they take); area (or a list, one for each); place ([on or inside, a role]); fields
+    (instead of the catalogue's). ValueError for others.
     """
     free = [str(colour) for colour in rng.permutation(list(COLOURS))]
     made, members = dict[str, Row](), dict[str, list[str]]()

@@ -1,28 +1,16 @@
 """Every class of object a task spec may name: one file each, found by looking into this folder."""
 
-import importlib
-import inspect
-import pkgutil
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field
 
+from sim_finetune.found import classes_in
 from sim_finetune.objects.base import COLOURS, SceneObject
 
 
 def object_classes() -> list[type[SceneObject]]:
     """The concrete objects, in order of their file names."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, SceneObject)
-        and value.__module__ == module.__name__
-        and not inspect.isabstract(value)
-    ]
+    return classes_in(__name__, SceneObject)
 
 
 if TYPE_CHECKING:

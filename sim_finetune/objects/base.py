@@ -45,13 +45,16 @@ class SceneObject(BaseModel, ABC):
     region_m: (x_min, y_min, x_max, y_max) where its centre is placed [m, workspace frame];
     yaw_range_rad: (low, high) its turn about the vertical;
     place: on, inside or beside another object instead of in region_m;
-    free: whether it can be moved bodily; if not, it is a mocap body, which only a reset moves.
+    free: whether it can be moved bodily; if not, it is a mocap body, which only a reset moves;
+    noun: what a person calls it, where that is not its kind.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     free: ClassVar[bool] = False
+    noun: ClassVar[str] = ""
 
+    kind: str  # narrowed by each class that a spec may name; here so that it comes first in every file
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     colour: Colour
     region_m: Region
@@ -59,24 +62,24 @@ class SceneObject(BaseModel, ABC):
     place: AnyPlacement | None = None
 
     @property
-    @abstractmethod
     def words(self) -> str:
         """What a person would call it: "red block"."""
-
-    @property
-    @abstractmethod
-    def radius_m(self) -> float:
-        """Radius of a disc on the table which holds the object however it is turned and opened [m]."""
-
-    @property
-    @abstractmethod
-    def rest_height_m(self) -> float:
-        """Height of the body's origin above the table when it stands there [m]."""
+        return f"{self.colour} {self.noun or self.kind}"
 
     @property
     @abstractmethod
     def bounds_m(self) -> tuple[float, float, float]:
         """Half extents of the box around the shut object, in its body's frame, without handles and spouts [m]."""
+
+    @property
+    def radius_m(self) -> float:
+        """Radius of a disc on the table which holds the object however it is turned and opened [m]."""
+        return math.hypot(*self.bounds_m[:2])
+
+    @property
+    def rest_height_m(self) -> float:
+        """Height of the body's origin above the table when it stands there [m]."""
+        return self.bounds_m[2]
 
     @property
     def height_m(self) -> float:
@@ -105,9 +108,9 @@ class Graspable(SceneObject):
     free: ClassVar[bool] = True
 
     @property
-    @abstractmethod
     def grasp_width_m(self) -> float:
         """What the jaws close on [m]; they open 0.07 to 0.08, wider things can only be pushed."""
+        return 2 * min(self.bounds_m[:2])
 
 
 class Solid(SceneObject):
@@ -126,14 +129,6 @@ class Solid(SceneObject):
     @property
     def bounds_m(self) -> tuple[float, float, float]:
         return self.half_extents_m
-
-    @property
-    def radius_m(self) -> float:
-        return math.hypot(*self.half_extents_m[:2])
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.half_extents_m[2]
 
 
 class Articulated(Solid):

@@ -5,7 +5,7 @@ from typing import Literal
 import mujoco
 
 from sim_finetune.objects.base import Graspable, Solid
-from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_free, add_grasp
+from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_box, add_free, add_grasp, add_site
 
 
 class Block(Solid, Graspable):
@@ -13,24 +13,8 @@ class Block(Solid, Graspable):
 
     kind: Literal["block"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} block"
-
-    @property
-    def grasp_width_m(self) -> float:
-        return 2 * min(self.half_extents_m[:2])
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
-        body = add_free(scene, self.name)
-        body.add_geom(
-            name=self.name,
-            type=mujoco.mjtGeom.mjGEOM_BOX,
-            size=self.half_extents_m,
-            rgba=self.rgba,
-            density=DENSITY_KG_M3,
-            **GRIPPED,
-        )
-        body.add_site(name=self.site("top"), pos=[0, 0, self.half_extents_m[2]], size=[0.002] * 3, rgba=[0, 0, 0, 0])
-        x, y, z = self.half_extents_m
+        body, (x, y, z) = add_free(scene, self.name), self.half_extents_m
+        add_box(body, self.name, [x, y, z], [0, 0, 0], rgba=self.rgba, density=DENSITY_KG_M3, **GRIPPED)
+        add_site(body, self.site("top"), [0, 0, z])
         add_grasp(body, self.name, [0, 0], z, along_y=y < x)

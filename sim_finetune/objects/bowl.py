@@ -8,29 +8,18 @@ from pydantic import Field
 
 from sim_finetune.objects.base import Graspable
 from sim_finetune.objects.parts import FRICTION, GRIPPED, PLASTIC_KG_M3, add_bounds, add_free, add_inside, add_site
+from sim_finetune.objects.round import Round
 
 WALL_M = 0.003  # half thickness
 SIDES = 12
 FOOT = 0.55  # radius of the floor over radius of the rim
 
 
-class Bowl(Graspable):
+class Bowl(Round, Graspable):
     """A twelve-sided plastic bowl. size_m: (outer radius, half height); `top` is its floor; taken by the rim at +x."""
 
     kind: Literal["bowl"]
     size_m: tuple[Annotated[float, Field(ge=0.03, le=0.12)], Annotated[float, Field(ge=0.012, le=0.06)]]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} bowl"
-
-    @property
-    def radius_m(self) -> float:
-        return self.size_m[0]
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[1]
 
     @property
     def bounds_m(self) -> tuple[float, float, float]:

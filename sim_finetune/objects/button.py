@@ -22,10 +22,6 @@ class Button(Sliding):
     kind: Literal["button"]
     travel_m: Annotated[float, Field(ge=0.004, le=0.03)]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} button"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
         base = add_base(scene, self.name, self.half_extents_m)

@@ -9,7 +9,3 @@ class Cabinet(Hutch):
     """A cabinet whose door opens to its own −y. half_extents_m: (x, y, z) outer, without the door."""
 
     kind: Literal["cabinet"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} cabinet"

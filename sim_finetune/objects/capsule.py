@@ -6,35 +6,20 @@ import mujoco
 
 from sim_finetune.objects.base import Graspable, Metres
 from sim_finetune.objects.parts import DENSITY_KG_M3, add_bar, add_free, add_grasp, add_site
+from sim_finetune.objects.round import Round
 from sim_finetune.objects.sphere import ROLLING
 
 
-class Capsule(Graspable):
+class Capsule(Round, Graspable):
     """A rod with round ends that lies along its own x. size_m: (radius, half length without the ends)."""
 
     kind: Literal["capsule"]
     size_m: tuple[Metres, Metres]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} capsule"
-
-    @property
-    def radius_m(self) -> float:
-        return sum(self.size_m)
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[0]
-
-    @property
     def bounds_m(self) -> tuple[float, float, float]:
         radius, half = self.size_m
         return radius + half, radius, radius
-
-    @property
-    def grasp_width_m(self) -> float:
-        return 2 * self.size_m[0]
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         radius, half = self.size_m

@@ -17,10 +17,6 @@ class Container(Solid):
 
     kind: Literal["container"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} container"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = add_fixed(scene, self.name)
         add_bounds(body, self.name, self.half_extents_m)

@@ -6,29 +6,18 @@ import mujoco
 
 from sim_finetune.objects.base import Graspable, Metres
 from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_free, add_grasp, add_site
+from sim_finetune.objects.round import Round
 
 
-class Upright(Graspable):
+class Upright(Round, Graspable):
     """A round thing that stands. size_m: (radius, half height)."""
 
     size_m: tuple[Metres, Metres]
 
     @property
-    def radius_m(self) -> float:
-        return self.size_m[0]
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[1]
-
-    @property
     def bounds_m(self) -> tuple[float, float, float]:
         radius, half = self.size_m
         return radius, radius, half
-
-    @property
-    def grasp_width_m(self) -> float:
-        return 2 * self.size_m[0]
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         radius, half = self.size_m
@@ -45,7 +34,3 @@ class Cylinder(Upright):
     """A can or a disc, standing. size_m: (radius, half height)."""
 
     kind: Literal["cylinder"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} cylinder"

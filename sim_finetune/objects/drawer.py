@@ -46,10 +46,6 @@ class Drawer(Sliding):
         return self
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} drawer"
-
-    @property
     def joint_name(self) -> str:
         return f"{self.name}/slide"
 

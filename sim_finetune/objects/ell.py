@@ -19,12 +19,9 @@ class Ell(Solid, Graspable):
     """An L: arms along +x and +y from its corner at (−x, −y). half_extents_m: (x, y, z) outer; taken by the arm along x."""
 
     least_half_m: ClassVar = (0.015, 0.015, 0.005)
+    noun: ClassVar = "L"
 
     kind: Literal["ell"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} L"
 
     @property
     def grasp_width_m(self) -> float:

@@ -24,10 +24,6 @@ class Faucet(Turning):
     length_m: Annotated[float, Field(ge=0.05, le=0.15)]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} faucet"
-
-    @property
     def radius_m(self) -> float:
         swing = swing_radius_m((0.0, 0.0), self.length_m, self.travel_rad)
         return max(super().radius_m, swing, self._spout_m + PIPE_M)

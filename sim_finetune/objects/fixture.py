@@ -21,10 +21,6 @@ class Fixture(Solid):
         check_room(self.slot, self.half_extents_m[:2])
         return self
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} fixture"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = add_fixed(scene, self.name)
         add_bounds(body, self.name, self.half_extents_m)

@@ -27,12 +27,9 @@ class HingeDoor(Turning):
 
     motion: ClassVar = "hinge"
     least_half_m: ClassVar = (0.04, 0.01, 0.03)
+    noun: ClassVar = "door"
 
     kind: Literal["hinge_door"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} door"
 
     @property
     def _width_m(self) -> float:

@@ -23,10 +23,6 @@ class Kit(Solid):
         return self
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} kit"
-
-    @property
     def _cell_m(self) -> tuple[float, float, float]:
         """Half extents of each slot's share of the board."""
         x, y, z = self.half_extents_m

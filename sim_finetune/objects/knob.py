@@ -19,10 +19,6 @@ class Knob(Turning):
 
     kind: Literal["knob"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} knob"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
         base = add_base(scene, self.name, self.half_extents_m)

@@ -19,10 +19,6 @@ class Laptop(Turning):
 
     kind: Literal["laptop"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} laptop"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
         base = add_base(scene, self.name, self.half_extents_m)

@@ -16,9 +16,5 @@ class Lever(Tilting):
     length_m: Annotated[float, Field(ge=0.06, le=0.2)]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} lever"
-
-    @property
     def stick(self) -> Stick:
         return Stick(length_m=self.length_m, radius_m=0.006, end_m=0.014)

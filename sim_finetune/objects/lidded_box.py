@@ -25,12 +25,9 @@ class LiddedBox(Turning):
 
     motion: ClassVar = "flip"
     least_half_m: ClassVar = (0.03, 0.03, 0.015)
+    noun: ClassVar = "box"
 
     kind: Literal["lidded_box"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} box"
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m

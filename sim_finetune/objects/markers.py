@@ -1,40 +1,24 @@
 """Marks painted on the table: a line, a corner, a square; in: half extents; out: fixed bodies that touch nothing."""
 
-import math
 from abc import abstractmethod
 from typing import Literal
 
 import mujoco
 
-from sim_finetune.objects.base import Metres, SceneObject
+from sim_finetune.objects.painted import THICKNESS_M, Painted
 from sim_finetune.objects.parts import GHOST, add_bounds, add_box, add_fixed, add_site
-from sim_finetune.objects.zone import THICKNESS_M
 
 STROKE_M = 0.007  # half width of the paint: thinner is lost in small pictures
 
 Strip = tuple[float, float, float, float]  # middle (x, y) and half extents (x, y) [m]
 
 
-class Marker(SceneObject):
+class Marker(Painted):
     """Strips of paint within half_extents_m: (x, y)."""
-
-    half_extents_m: tuple[Metres, Metres]
 
     @abstractmethod
     def strips(self) -> list[Strip]:
         """What is painted."""
-
-    @property
-    def radius_m(self) -> float:
-        return math.hypot(*self.half_extents_m)
-
-    @property
-    def rest_height_m(self) -> float:
-        return 0.0
-
-    @property
-    def bounds_m(self) -> tuple[float, float, float]:
-        return (*self.half_extents_m, THICKNESS_M)
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         body = add_fixed(scene, self.name)
@@ -50,10 +34,6 @@ class Line(Marker):
 
     kind: Literal["line"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} line"
-
     def strips(self) -> list[Strip]:
         return [(0.0, 0.0, *self.half_extents_m)]
 
@@ -62,10 +42,6 @@ class Corner(Marker):
     """Two strokes that meet at (−x, −y)."""
 
     kind: Literal["corner"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} corner"
 
     def strips(self) -> list[Strip]:
         x, y = self.half_extents_m
@@ -76,10 +52,6 @@ class Square(Marker):
     """The outline of a rectangle."""
 
     kind: Literal["square"]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} square"
 
     def strips(self) -> list[Strip]:
         x, y = self.half_extents_m

@@ -15,10 +15,6 @@ class Microwave(Hutch):
 
     kind: Literal["microwave"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} microwave"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         super().add_to(scene)
         x, y, z = self.half_extents_m

@@ -17,10 +17,6 @@ class Pallet(Solid):
 
     kind: Literal["pallet"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} pallet"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
         body = add_fixed(scene, self.name)

@@ -12,7 +12,3 @@ class Peg(Upright):
 
     kind: Literal["peg"]
     size_m: tuple[Annotated[float, Field(ge=0.006, le=0.03)], Annotated[float, Field(ge=0.02, le=0.1)]]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} peg"

@@ -32,14 +32,6 @@ class Pile(SceneObject):
         return math.ceil(math.sqrt(self.count))
 
     @property
-    def radius_m(self) -> float:
-        return math.hypot(*self.bounds_m[:2])
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.grain_m
-
-    @property
     def bounds_m(self) -> tuple[float, float, float]:
         half = self.grain_m * (PITCH * (self._side - 1) / 2 + 1)
         return half, half, self.grain_m

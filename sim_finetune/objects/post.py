@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 import mujoco
 from pydantic import Field
 
-from sim_finetune.objects.base import SceneObject
 from sim_finetune.objects.parts import FRICTION, GREY, add_bounds, add_fixed, add_site
+from sim_finetune.objects.round import Round
 
 FOOT_M = 0.003  # half thickness
 
 
-class Post(SceneObject):
+class Post(Round):
     """An upright rod for rings. size_m: (radius of the foot, radius of the rod, half height of all); `top` is the foot's."""
 
     kind: Literal["post"]
@@ -20,18 +20,6 @@ class Post(SceneObject):
         Annotated[float, Field(ge=0.004, le=0.015)],
         Annotated[float, Field(ge=0.01, le=0.06)],
     ]
-
-    @property
-    def words(self) -> str:
-        return f"{self.colour} post"
-
-    @property
-    def radius_m(self) -> float:
-        return self.size_m[0]
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[2]
 
     @property
     def bounds_m(self) -> tuple[float, float, float]:

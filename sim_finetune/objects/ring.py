@@ -8,31 +8,20 @@ from pydantic import Field
 
 from sim_finetune.objects.base import Graspable
 from sim_finetune.objects.parts import DENSITY_KG_M3, GRIPPED, add_bar, add_bounds, add_free, add_grasp, add_site
+from sim_finetune.objects.round import Round
 
 SIDES = 12
 
 
-class Ring(Graspable):
+class Ring(Round, Graspable):
     """A ring that lies flat, taken at +x. size_m: (radius of its middle line, radius of the bar)."""
 
     kind: Literal["ring"]
     size_m: tuple[Annotated[float, Field(ge=0.02, le=0.1)], Annotated[float, Field(ge=0.005, le=0.02)]]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} ring"
-
-    @property
-    def radius_m(self) -> float:
-        return sum(self.size_m)
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[1]
-
-    @property
     def bounds_m(self) -> tuple[float, float, float]:
-        return self.radius_m, self.radius_m, self.size_m[1]
+        return sum(self.size_m), sum(self.size_m), self.size_m[1]
 
     @property
     def grasp_width_m(self) -> float:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from sim_finetune.objects.base import Graspable
 from sim_finetune.objects.parts import GRIPPED, add_bar, add_free, add_grasp, add_site
+from sim_finetune.objects.round import Round
 
 MOST_HALF = 7  # links on each side of the middle one
 SHORTEST = 1.5  # half a link over the radius: shorter, and a link would touch the next but one
@@ -14,31 +15,15 @@ NYLON_KG_M3 = 1140.0  # polyamide 6, ISO 1183 data sheets
 BENDING = 2e-4  # damping of a joint [N m s/rad]: a limp rope that does not whip
 
 
-class Rope(Graspable):
+class Rope(Round, Graspable):
     """A rope that lies along its own x, taken in its middle. size_m: (radius, half length); ends at `start`, `end`."""
 
     kind: Literal["rope"]
     size_m: tuple[Annotated[float, Field(ge=0.004, le=0.015)], Annotated[float, Field(ge=0.08, le=0.25)]]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} rope"
-
-    @property
-    def radius_m(self) -> float:
-        return sum(self.size_m)
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[0]
-
-    @property
     def bounds_m(self) -> tuple[float, float, float]:
-        return self.radius_m, self.size_m[0], self.size_m[0]
-
-    @property
-    def grasp_width_m(self) -> float:
-        return 2 * self.size_m[0]
+        return sum(self.size_m), self.size_m[0], self.size_m[0]
 
     @property
     def _half(self) -> int:

@@ -1,41 +1,28 @@
 """A free ball; in: radius; out: a body with a free joint that rolls, but not for ever."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import mujoco
 
 from sim_finetune.objects.base import Graspable, Metres
 from sim_finetune.objects.parts import DENSITY_KG_M3, add_free, add_grasp, add_site
+from sim_finetune.objects.round import Round
 
 # Rolling friction of a soft ball [m], so that it stays where it is put: a 4 cm foam ball stops on a slope of 3 degrees.
 ROLLING = [1.0, 0.01, 0.001]
 
 
-class Sphere(Graspable):
+class Sphere(Round, Graspable):
     """A ball. size_m: (radius,)."""
+
+    noun: ClassVar = "ball"
 
     kind: Literal["sphere"]
     size_m: tuple[Metres]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} ball"
-
-    @property
-    def radius_m(self) -> float:
-        return self.size_m[0]
-
-    @property
-    def rest_height_m(self) -> float:
-        return self.size_m[0]
-
-    @property
     def bounds_m(self) -> tuple[float, float, float]:
         return self.size_m * 3
-
-    @property
-    def grasp_width_m(self) -> float:
-        return 2 * self.size_m[0]
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         radius = self.size_m[0]

@@ -5,6 +5,7 @@ from typing import Literal
 import mujoco
 
 from sim_finetune.objects.base import Solid
+from sim_finetune.objects.parts import FRICTION, add_box, add_fixed, add_site
 
 
 class Stand(Solid):
@@ -12,17 +13,7 @@ class Stand(Solid):
 
     kind: Literal["stand"]
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} stand"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
-        body = scene.worldbody.add_body(name=self.name, mocap=True)
-        body.add_geom(
-            name=self.name,
-            type=mujoco.mjtGeom.mjGEOM_BOX,
-            size=self.half_extents_m,
-            rgba=self.rgba,
-            friction=[1, 0.01, 0.0002],
-        )
-        body.add_site(name=self.site("top"), pos=[0, 0, self.half_extents_m[2]], size=[0.002] * 3, rgba=[0, 0, 0, 0])
+        body = add_fixed(scene, self.name)
+        add_box(body, self.name, self.half_extents_m, [0, 0, 0], rgba=self.rgba, friction=FRICTION)
+        add_site(body, self.site("top"), [0, 0, self.half_extents_m[2]])

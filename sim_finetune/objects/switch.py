@@ -13,9 +13,5 @@ class Switch(Tilting):
     kind: Literal["switch"]
 
     @property
-    def words(self) -> str:
-        return f"{self.colour} switch"
-
-    @property
     def stick(self) -> Stick:
         return Stick(length_m=0.045, radius_m=0.006, end_m=0.008)

@@ -44,10 +44,6 @@ class Window(Sliding):
         """Half width of the sash."""
         return self.half_extents_m[0] / 2 - POST_M
 
-    @property
-    def words(self) -> str:
-        return f"{self.colour} window"
-
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
         frame = add_fixed(scene, self.name)

@@ -1,12 +1,10 @@
 """Every kind of statement a goal may be made of: one file a family, found by looking into this folder."""
 
-import importlib
-import inspect
-import pkgutil
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field
 
+from sim_finetune.found import classes_in
 from sim_finetune.predicates.base import Predicate, every, kind_of
 from sim_finetune.predicates.joints import JointFraction
 from sim_finetune.predicates.logic import AllOf, keep_time
@@ -17,17 +15,7 @@ from sim_finetune.predicates.view import SceneView
 
 def predicate_classes() -> list[type[Predicate]]:
     """The concrete predicates, in order of their file names."""
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return [
-        value
-        for module in modules
-        for value in vars(module).values()
-        if isinstance(value, type)
-        and issubclass(value, Predicate)
-        and value.__module__ == module.__name__
-        and not inspect.isabstract(value)
-    ]
+    return classes_in(__name__, Predicate)
 
 
 if TYPE_CHECKING:

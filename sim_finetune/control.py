@@ -26,6 +26,11 @@ class Wiring(NamedTuple):
     low: Float[np.ndarray, "n"]
     high: Float[np.ndarray, "n"]
 
+    @property
+    def set_points(self) -> np.ndarray:
+        """Of the joints' and then the fingers' actuators."""
+        return np.concatenate([self.ctrl, self.finger_ctrl])
+
 
 def wire(model: mujoco.MjModel, embodiment: Embodiment, *, prefix: str) -> Wiring:
     """Find the embodiment's joints and actuators (`prefix` + name) in a model; KeyError names a missing one."""
@@ -85,6 +90,24 @@ def check_period(model: mujoco.MjModel, control_hz: float) -> None:
         raise ValueError(f"control_hz must divide {per_second:g} (physics at {model.opt.timestep} s), got {control_hz}")
 
 
+def way_to(
+    start: Float[np.ndarray, "*n k"],
+    wiring: Wiring,
+    embodiment: Embodiment,
+    action: Float[np.ndarray, "*n d"],
+    period_s: float,
+) -> Float[np.ndarray, "*n k"]:
+    """How far each set point (joints, then fingers) goes in a control period, from where it is at the `start`.
+
+    The action is cut to the joints' limits, and to as far as max_speed allows: what a robot's own controller does.
+    """
+    most = np.array(embodiment.max_speed) * period_s
+    goal = np.minimum(np.maximum(action[..., :-1], wiring.low), wiring.high)  # np.clip takes ten times as long
+    step = np.minimum(np.maximum(goal - start[..., : len(most)], -most), most)
+    fingers = embodiment.fingers(np.minimum(np.maximum(action[..., -1:], 0.0), 1.0))
+    return np.concatenate([start[..., : len(most)] + step, fingers], axis=-1) - start
+
+
 def drive(
     model: mujoco.MjModel,
     data: mujoco.MjData,
@@ -93,19 +116,12 @@ def drive(
     action: Float[np.ndarray, "d"],
     period_s: float,
 ) -> None:
-    """Run physics for one control period while the set points move evenly to the action.
-
-    The action is cut to the joints' limits, and to as far as max_speed allows: what a robot's own controller does.
-    """
-    where = np.concatenate([wiring.ctrl, wiring.finger_ctrl])
-    start, most = data.ctrl[where], np.array(embodiment.max_speed) * period_s
-    arm, fingers = start[: len(most)], embodiment.fingers(min(max(float(action[-1]), 0.0), 1.0))
-    goal = np.minimum(np.maximum(action[:-1], wiring.low), wiring.high)  # np.clip takes ten times as long
-    step = np.minimum(np.maximum(goal - arm, -most), most)
-    way = np.concatenate([arm + step, fingers]) - start
+    """Run physics for one control period while the set points move evenly to the action, as far as `way_to` lets."""
+    start = data.ctrl[wiring.set_points]
+    way = way_to(start, wiring, embodiment, action, period_s)
     substeps = round(period_s / model.opt.timestep / SEGMENTS)
     for segment in range(1, SEGMENTS + 1):
-        data.ctrl[where] = start + segment / SEGMENTS * way
+        data.ctrl[wiring.set_points] = start + segment / SEGMENTS * way
         mujoco.mj_step(model, data, nstep=substeps)
 
 

@@ -61,7 +61,7 @@ class Embodiment(NamedTuple):
         """The body's own MJCF, parsed, without prefix and scene."""
         return mujoco.MjSpec.from_file(str(MJCF_DIR / self.mjcf))
 
-    def fingers(self, opening: float) -> Float[np.ndarray, "f"]:
+    def fingers(self, opening: float | Float[np.ndarray, "*n 1"]) -> Float[np.ndarray, "*n f"]:
         """Finger joint positions of an opening in [0, 1]."""
         closed, wide = np.array(self.gripper.closed), np.array(self.gripper.open)
         return closed + opening * (wide - closed)

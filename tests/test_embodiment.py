@@ -98,6 +98,22 @@ def test_forward_kinematics_equal_the_published_table(name):
         np.testing.assert_allclose(axis, table[:3, 2], atol=1e-6)
 
 
+# Published joint ranges [rad], from the pages above; UR5e: all of 360 degrees either way.
+RANGES = {
+    "panda": "-2.8973 2.8973 -1.7628 1.7628 -2.8973 2.8973 -3.0718 -0.0698 -2.8973 2.8973 -0.0175 3.7525 -2.8973 2.8973",
+    "ur5e": "-6.2832 6.2832 " * 6,
+    "so101": "-1.91986 1.91986 -1.74533 1.74533 -1.69 1.69 -1.65806 1.65806 -2.79253 2.79253",
+}
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_joints_go_as_far_as_their_makers_say(name):
+    body = load_embodiment(name)
+    model = body.spec().compile()
+    ours = [end for joint in body.joint_names for end in model.joint(joint).range]
+    np.testing.assert_allclose(ours, [float(end) for end in RANGES[name].split()])
+
+
 @pytest.mark.parametrize(("prefix", "base_m"), [("right_", (0, -0.2, 0)), ("left_", (0, 0.3, 0))])
 def test_each_of_two_arms_is_the_published_one(prefix, base_m):
     model = load_embodiment("bimanual").spec().compile()

@@ -29,7 +29,7 @@ DOORS = {
     "propose": Door("sim_finetune.propose:main", "Generate simulated tasks and keep those that prove themselves."),
     "tasks": Door(
         "sim_finetune.tasks:main",
-        "Look at tasks: list | show NAME | render [NAME] | play NAME | validate FILE | export.",
+        "Look at tasks: list | show NAME | render [NAME] | play NAME | validate FILE | export | quality.",
         words=("action", "name"),
     ),
     "collect": Door("sim_finetune.collect:main", "Accepted tasks + robot → demonstrations by the scripted expert."),

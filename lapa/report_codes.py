@@ -48,12 +48,12 @@ class Card(NamedTuple):
 
 def cards(stages: Sequence[Stage]) -> list[Card]:
     """The card of every stage that measured one, as far as it is of this version."""
-    return [_card(stage, stage.quality) for stage in stages if stage.quality is not None and not _lacking(stage)]
+    return [_card(stage, stage.card) for stage in stages if stage.card is not None and not _lacking(stage)]
 
 
 def missing_cards(stages: Sequence[Stage]) -> list[tuple[str, str]]:
     """(stage, why) of what should have a card here and has none: quantizers that nothing labelled with, old labels."""
-    judged = {source for stage in stages if stage.quality is not None for source in stage.sources}
+    judged = {source for stage in stages if stage.card is not None for source in stage.sources}
     trained = [stage.name for stage in stages if stage.fact.get("record") == TRAINED]
     unlabelled = [(name, NO_CARD) for name in trained if name not in judged]
     old = [(stage.name, f"quality.json lacks {', '.join(_lacking(stage))}, it is another version's; label again for a card")
@@ -62,7 +62,7 @@ def missing_cards(stages: Sequence[Stage]) -> list[tuple[str, str]]:
 
 
 def _lacking(stage: Stage) -> list[str]:
-    return [name for name in NEEDED if stage.quality is not None and name not in stage.quality]
+    return [name for name in NEEDED if stage.card is not None and name not in stage.card]
 
 
 def _card(stage: Stage, found: Mapping[str, Any]) -> Card:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from lapa.metrics import LOGS, read_metrics
 from lapa.stage import FINGERPRINT, LOG, MANIFEST, TIMING, manifest_hash
 
+TASK_QUALITY = "TaskQuality"  # quality.json is of a set of tasks when this is its "record", else of latent codes
+
 Curves = dict[str, list[tuple[int, float]]]  # metric name → (step, value), steps ascending and unique
 
 
@@ -34,6 +36,11 @@ class Stage(NamedTuple):
     def finished(self) -> bool:
         """Whether the door ended well: it writes its manifest last."""
         return self.manifest is not None
+
+    @property
+    def card(self) -> dict[str, Any] | None:
+        """quality.json when it is of latent codes."""
+        return None if (self.quality or {}).get("record") == TASK_QUALITY else self.quality
 
     @property
     def fact(self) -> dict[str, Any]:

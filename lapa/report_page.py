@@ -10,6 +10,7 @@ from lapa.report_data import data_counts, funnels
 from lapa.report_gather import Stage
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
 from lapa.report_success import Success, p_text, percent
+from lapa.report_tasks import task_cards
 
 CAPTIONS = {
     "strips": "Before, after, what the decoder makes of before and the codes, what changed, and what the decoder leaves.",
@@ -48,6 +49,7 @@ def render(stages: Sequence[Stage], success: Success, *, title: str, measure: st
         curve_groups=curve_groups(stages, places),
         counts=data_counts(stages),
         funnels=funnels(stages),
+        task_cards=task_cards(stages),
         machines=sorted({str(stage.timing["machine"]) for stage in stages if stage.timing}),
         versions=_versions(stages),
     )

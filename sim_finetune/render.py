@@ -3,11 +3,11 @@
 import importlib
 import os
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from OpenGL.error import Error as GLLibraryError
 
 from sim_finetune import BACKENDS, no_gl
@@ -15,6 +15,14 @@ from sim_finetune import BACKENDS, no_gl
 OVERSAMPLE = 2  # drawn this much larger and averaged: a 5-pixel block moves smoothly instead of by whole pixels
 MAX_GEOMS = 500
 OFFSCREEN = mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value
+MARKING = (mujoco.mjtRndFlag.mjRND_SEGMENT, mujoco.mjtRndFlag.mjRND_IDCOLOR)  # each thing in the colour of its number
+
+
+class Look(NamedTuple):
+    """What each pixel shows, before pixels are averaged. geom: its number in the model, −1 for anything else."""
+
+    rgb: UInt8[np.ndarray, "H W 3"]
+    geom: Int[np.ndarray, "H W"]
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +56,24 @@ class Camera:
 
     def draw(self, data: mujoco.MjData, camera: str) -> UInt8[np.ndarray, "h w 3"]:
         """The picture `camera` takes of `data` now."""
+        return _shrink(self._shoot(data, camera))
+
+    def look(self, data: mujoco.MjData, camera: str) -> Look:
+        """The same, unaveraged, with what each pixel shows."""
+        rgb = self._shoot(data, camera).copy()
+        for flag in MARKING:
+            self._scene.flags[flag] = 1
+        marked = self._shoot(data, camera).astype(np.int64)
+        for flag in MARKING:
+            self._scene.flags[flag] = 0
+        geom_of = np.full(self._scene.ngeom + 1, -1)
+        for shown in self._scene.geoms[: self._scene.ngeom]:
+            if shown.objtype == mujoco.mjtObj.mjOBJ_GEOM and shown.segid >= 0:
+                geom_of[shown.segid + 1] = shown.objid
+        return Look(rgb, geom_of[marked @ [1, 256, 65536]])
+
+    def _shoot(self, data: mujoco.MjData, camera: str) -> UInt8[np.ndarray, "H W 3"]:
+        """Draw and read back, upright; valid until the next picture."""
         self._view.fixedcamid = camera_id(self._model, camera)
         _gl().make_current()  # somebody else in this process may draw too
         mujoco.mjr_setBuffer(OFFSCREEN, self._context)  # a model with other textures has buffers of its own
@@ -55,12 +81,12 @@ class Camera:
         mujoco.mjv_updateScene(self._model, data, self._option, None, self._view, every, self._scene)
         mujoco.mjr_render(self._rect, self._scene, self._context)
         mujoco.mjr_readPixels(self._pixels, None, self._rect, self._context)
-        return _shrink(self._pixels)
+        return self._pixels[::-1]  # GL's first row is the lowest
 
 
 def _shrink(pixels: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Average of each 2 × 2 square, upright (GL's first row is the lowest)."""
-    wide = pixels[::-1].astype(np.uint16)
+    """Average of each 2 × 2 square."""
+    wide = pixels.astype(np.uint16)
     rows = wide[0::2] + wide[1::2]
     return ((rows[:, 0::2] + rows[:, 1::2] + 2) >> 2).astype(np.uint8)
 

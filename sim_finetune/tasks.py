@@ -21,6 +21,7 @@ from sim_finetune.episode import Studio, kept_env, play
 from sim_finetune.ladder import PASSED, RUNGS, Verdict, climb
 from sim_finetune.library import SUFFIXES, load_evidence, load_library, load_task, save_task
 from sim_finetune.predicates import every
+from sim_finetune.quality import measure_library
 from sim_finetune.rollout import task_name
 from sim_finetune.rungs_proof import UNDISTURBED
 from sim_finetune.scene import build_scene
@@ -163,6 +164,11 @@ def export(cfg: DictConfig, console: Console) -> None:
     console.print(Text(f"{len(specs)} tasks and {schema.name}: {folder}"), soft_wrap=True)
 
 
+def quality(cfg: DictConfig, console: Console) -> None:
+    """What the library is worth as a set: alignment, completion, diversity."""
+    measure_library(cfg, console, library_folder(cfg))
+
+
 def _studio(cfg: DictConfig) -> Studio:
     return Studio.of(cfg)._replace(image_px=cfg.picture_px)
 
@@ -174,4 +180,5 @@ ACTIONS: dict[str, Callable[[DictConfig, Console], None]] = {
     "play": play_one,
     "validate": validate,
     "export": export,
+    "quality": quality,
 }

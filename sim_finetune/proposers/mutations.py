@@ -81,7 +81,7 @@ def crowd(task: Row, catalogue: Catalogue, rng: np.random.Generator) -> Row:
     if len(names) >= MOST_OBJECTS or not free:
         return task
     name = next(name for name in (f"other{i}" for i in range(1, 99)) if name not in names)
-    kind, colour, size = rng.choice(catalogue.group("plain")), rng.choice(free), rng.choice(list(catalogue.sizes))
+    kind, colour, size = rng.choice(catalogue.group("loose")), rng.choice(free), rng.choice(list(catalogue.sizes))
     other = catalogue.thing(name, str(kind), colour=str(colour), size=str(size), area="")
     return task | {"objects": [*task["objects"], other]}
 

@@ -61,6 +61,37 @@ class FlatPixels(gymnasium.ObservationWrapper, RecordConstructorArgs):
         return _flat(observation)
 
 
+class ObjectStates(gymnasium.ObservationWrapper, RecordConstructorArgs):
+    """The truth about the objects as "environment_state", for learners that are given no pictures.
+
+    Tool position [m], joint positions of the scene that are not the robot's (poses of free objects [m, quaternion],
+    openings [m or rad]), then places and quaternions of the fixed objects.
+    """
+
+    def __init__(self, env: gymnasium.Env):
+        RecordConstructorArgs.__init__(self)
+        gymnasium.ObservationWrapper.__init__(self, env)
+        inner = self._inner()
+        own = [*inner.wiring.qpos, *inner.wiring.finger_qpos]
+        self._scene = np.setdiff1d(np.arange(inner.model.nq), own)
+        parts = dict(env.observation_space)  # type: ignore[call-overload]
+        parts["environment_state"] = spaces.Box(-np.inf, np.inf, self._state().shape, np.float32)
+        self.observation_space = spaces.Dict(parts)
+
+    def _inner(self) -> TaskEnv:
+        assert isinstance(self.unwrapped, TaskEnv)
+        return self.unwrapped
+
+    def _state(self) -> np.ndarray:
+        data, view = self._inner().data, self._inner().view
+        fixed = [data.mocap_pos.ravel(), data.mocap_quat.ravel()]
+        return np.concatenate([view.site(view.tool), data.qpos[self._scene], *fixed]).astype(np.float32)
+
+    def observation(self, observation: dict[str, Any]) -> dict[str, Any]:
+        """What the environment gives, and "environment_state" Float32[e]."""
+        return {**observation, "environment_state": self._state()}
+
+
 def _flat(observed: dict[str, Any]) -> dict[str, Any]:
     return {"agent_pos": observed["agent_pos"], **dict(observed.get("pixels", {}))}
 

@@ -72,11 +72,26 @@ def test_ones_own_tasks_are_registered_from_a_folder(tmp_path):
         ours.register_tasks(tmp_path / "none", ["hand"])
 
 
+def test_object_states_are_where_things_stand():
+    env = ours.ObjectStates(gymnasium.make("lapa/pick_and_place-panda-v0", observe_pixels=False))
+    seen, info = env.reset(seed=2)
+    inner, state = env.unwrapped, seen["environment_state"]
+    assert env.observation_space.contains(seen)
+    np.testing.assert_allclose(state[:3], info["tool_m"], atol=1e-6)
+    stand, block = inner.data.body("stand").xpos, inner.data.body("target").xpos
+    assert any(np.allclose(state[i : i + 3], block, atol=1e-6) for i in range(3, len(state)))
+    assert any(np.allclose(state[i : i + 3], stand, atol=1e-6) for i in range(3, len(state)))
+    again = env.step(inner.target().astype(np.float32))[0]["environment_state"]
+    assert again.shape == state.shape
+    assert not np.array_equal(env.reset(seed=3)[0]["environment_state"], state)
+
+
 def test_stable_baselines_trains_with_pictures_and_without():
     sb3 = pytest.importorskip("stable_baselines3")
     sizes = {"n_steps": 8, "batch_size": 8, "n_epochs": 1, "device": "cpu"}
     for pixels in (True, False):
-        env = ours.FlatPixels(gymnasium.make("lapa/reach-hand-v0", image_px=36, observe_pixels=pixels))
+        env = gymnasium.make("lapa/reach-hand-v0", image_px=36, observe_pixels=pixels)
+        env = ours.FlatPixels(env) if pixels else ours.ObjectStates(env)
         learner = sb3.PPO("MultiInputPolicy", gymnasium.wrappers.RescaleAction(env, -1, 1), **sizes)
         learner.learn(16)
         action, _ = learner.predict(env.reset(seed=0)[0])

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
@@ -90,16 +90,25 @@ def load_embodiment(name: str) -> Embodiment:
 
 
 def check_embodiment(body: Embodiment) -> Embodiment:
-    """ValueError when a joint, site or length does not fit the MJCF; returns the body."""
-    spec = body.spec()
-    joints = [joint.name for joint in spec.joints]
-    for joint in [*body.joint_names, *body.gripper.joint_names]:
-        if joint not in joints:
-            raise ValueError(f"no joint {joint!r}; {body.mjcf} has {joints}")
-    sites = [site.name for site in spec.sites]
-    if body.tool_site not in sites:
-        raise ValueError(f"no site {body.tool_site!r}; {body.mjcf} has {sites}")
-    for field in ("max_speed", "home", "home_noise"):
-        if len(getattr(body, field)) != len(body.joint_names):
-            raise ValueError(f"{body.name}: {field} needs one number for each of {body.joint_names}")
+    """ValueError when a joint, actuator, site or length does not fit the MJCF; returns the body."""
+    spec, gripper = body.spec(), body.gripper
+    wanted = {
+        "joint": ([*body.joint_names, *gripper.joint_names], spec.joints),
+        "actuator": ([*body.joint_names, *gripper.joint_names], spec.actuators),  # named as its joint
+        "site": ([body.tool_site], spec.sites),
+    }
+    for kind, (names, parts) in wanted.items():
+        there = [part.name for part in parts]
+        if missing := [name for name in names if name not in there]:
+            raise ValueError(f"no {kind} {missing[0]!r}; {body.mjcf} has {there}")
+    _check_lengths(body.name, body._asdict(), ("max_speed", "home", "home_noise"), body.joint_names)
+    _check_lengths(body.name, gripper._asdict(), ("closed", "open"), gripper.joint_names)
+    _check_lengths(body.name, body._asdict(), ("turn_cost",), ["tilt", "yaw"])
+    _check_lengths(body.name, gripper._asdict(), ("gap_m",), ["closed", "open"])
     return body
+
+
+def _check_lengths(name: str, values: dict[str, Any], fields: tuple[str, ...], each: list[str]) -> None:
+    for field in fields:
+        if len(values[field]) != len(each):
+            raise ValueError(f"{name}: {field} needs one number for each of {each}")

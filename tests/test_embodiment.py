@@ -196,3 +196,7 @@ def test_unknown_names_list_what_there_is():
         check_embodiment(hand._replace(tool_site="nose"))
     with pytest.raises(ValueError, match=r"hand: home needs one number for each of \['joint1'"):
         check_embodiment(hand._replace(home=[0.0]))
+    with pytest.raises(ValueError, match=r"hand: closed needs one number for each of \['thumb'"):
+        check_embodiment(hand._replace(gripper=hand.gripper._replace(closed=[0.0])))
+    with pytest.raises(ValueError, match=r"hand: turn_cost needs one number for each of \['tilt', 'yaw'\]"):
+        check_embodiment(hand._replace(turn_cost=[0.5]))

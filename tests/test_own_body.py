@@ -57,5 +57,8 @@ def test_an_absolute_mjcf_stays_and_a_missing_one_is_named(crane):
     assert body.mjcf == str(absolute)
     with pytest.raises(ValueError, match="gone.xml"):
         check_embodiment(body._replace(mjcf="gone.xml"))
+    absolute.write_text(CRANE.replace('<position name="jaw"', '<position name="claw"'))
+    with pytest.raises(ValueError, match=r"no actuator 'jaw'; .*crane.xml has \['lift', 'claw'\]"):
+        check_embodiment(body)
     with pytest.raises(ValueError, match="no embodiment file /nowhere/a.yaml"):
         load_embodiment("/nowhere/a.yaml")

@@ -98,7 +98,7 @@ class SceneObject(BaseModel, ABC):
         return [*COLOURS[self.colour], 1.0]
 
     def site(self, part: str) -> str:
-        """The scene's name of a site of this object."""
+        """The scene's name of a part of this object: a site, a body, a geom."""
         return f"{self.name}/{part}"
 
 

@@ -9,8 +9,12 @@ from sim_finetune.objects.base import Damping, Sliding
 from sim_finetune.objects.parts import (
     BOARD_KG_M3,
     FRICTION,
+    GHOST,
     GREY,
+    add_bar,
     add_bounds,
+    add_box,
+    add_fixed,
     add_inside,
     add_site,
     add_tray,
@@ -20,7 +24,7 @@ from sim_finetune.objects.parts import (
 WALL_M = 0.008  # half thickness of the cabinet's boards
 TRAY_M = 0.003  # half thickness of a hollow drawer's boards
 HOLLOW_LEAST_M = (0.04, 0.04, 0.025)
-HANDLE_RADIUS_M = 0.009
+HANDLE_RADIUS_M, HANDLE_HALF_M = 0.009, 0.04
 HANDLE_OFFSET_M = 0.05  # room for a finger between the front and the bar
 
 
@@ -47,12 +51,12 @@ class Drawer(Sliding):
 
     @property
     def joint_name(self) -> str:
-        return f"{self.name}/slide"
+        return self.site("slide")
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
-        cabinet = scene.worldbody.add_body(name=self.name, mocap=True)
+        cabinet = add_fixed(scene, self.name)
         self._add_boards(cabinet)
-        drawer = cabinet.add_body(name=f"{self.name}/drawer")
+        drawer = cabinet.add_body(name=self.site("drawer"))
         drawer.add_joint(
             name=self.joint_name,
             type=mujoco.mjtJoint.mjJNT_SLIDE,
@@ -76,13 +80,13 @@ class Drawer(Sliding):
             "lid": ([x, y, WALL_M], [0, 0, z - WALL_M]),
         }
         for part, (size, pos) in boards.items():
-            cabinet.add_geom(name=f"{self.name}/{part}", type=mujoco.mjtGeom.mjGEOM_BOX, size=size, pos=pos, rgba=GREY)
+            add_box(cabinet, self.site(part), size, pos, rgba=GREY)
         add_bounds(cabinet, self.name, self.half_extents_m)
-        cabinet.add_site(name=self.site("top"), pos=[0, 0, z], size=[0.002] * 3, rgba=[0, 0, 0, 0])
+        add_site(cabinet, self.site("top"), [0, 0, z])
 
     def _add_tray(self, scene: mujoco.MjSpec, drawer: mujoco.MjsBody) -> None:
         """Boards round the hollow, from the table to the lid, which touch anything but the cabinet."""
-        (x, y, z), name = self.half_extents_m, f"{self.name}/tray"
+        (x, y, z), name = self.half_extents_m, self.site("tray")
         tray = drawer.add_body(name=name, pos=[0, -WALL_M, -WALL_M])
         scene.add_exclude(name=name, bodyname1=self.name, bodyname2=name)
         half = [x - 3 * WALL_M, y - 2 * WALL_M, z - WALL_M - 0.003]
@@ -94,36 +98,15 @@ class Drawer(Sliding):
         """A coloured box (drawn solid, seen when it comes out) unless hollow, a front, and a bar along x before it."""
         x, y, z = self.half_extents_m
         height = 0.4 * z  # of the bar over the middle: a hand above it clears the lid
-        box, bar = mujoco.mjtGeom.mjGEOM_BOX, mujoco.mjtGeom.mjGEOM_CAPSULE
-        inner = [x - 3 * WALL_M, y - 2 * WALL_M, z - 3 * WALL_M]
-        ghost = {"contype": 0, "conaffinity": 0}  # inside the cabinet: would touch its boards
         if not self.hollow:
-            look = {"rgba": self.rgba, "mass": 0.3, **ghost}
-            drawer.add_geom(name=f"{self.name}/box", type=box, size=inner, pos=[0, -WALL_M, 0], **look)
+            inner = [x - 3 * WALL_M, y - 2 * WALL_M, z - 3 * WALL_M]
+            # GHOST: inside the cabinet, it would touch its boards
+            add_box(drawer, self.site("box"), inner, [0, -WALL_M, 0], rgba=self.rgba, mass=0.3, **GHOST)
         front_y, bar_y = -y - WALL_M, -y - 2 * WALL_M - HANDLE_OFFSET_M
-        drawer.add_geom(
-            name=f"{self.name}/front",
-            type=box,
-            size=[x, WALL_M, z - 0.002],
-            pos=[0, front_y, 0],
-            rgba=self.rgba,
-            mass=0.1,
-        )
-        for side in (-1.0, 1.0):
-            post = {
-                "fromto": [side * 0.04, front_y, height, side * 0.04, bar_y, height],
-                "size": [0.006, 0, 0],
-                "mass": 0.01,
-            }
-            drawer.add_geom(name=f"{self.name}/post{int(side)}", type=bar, rgba=self.rgba, **post, **ghost)
-        fromto = [-0.04, bar_y, height, 0.04, bar_y, height]
-        drawer.add_geom(
-            name=f"{self.name}/bar",
-            type=bar,
-            fromto=fromto,
-            size=[HANDLE_RADIUS_M, 0, 0],
-            rgba=self.rgba,
-            mass=0.02,
-            friction=[1, 0.01, 0.0002],
-        )
+        add_box(drawer, self.site("front"), [x, WALL_M, z - 0.002], [0, front_y, 0], rgba=self.rgba, mass=0.1)
+        for side, at in ((-1, -HANDLE_HALF_M), (1, HANDLE_HALF_M)):
+            look = {"rgba": self.rgba, "mass": 0.01, **GHOST}
+            add_bar(drawer, self.site(f"post{side}"), [at, front_y, height], [at, bar_y, height], 0.006, **look)
+        ends = [-HANDLE_HALF_M, bar_y, height], [HANDLE_HALF_M, bar_y, height]
+        add_bar(drawer, self.site("bar"), *ends, HANDLE_RADIUS_M, rgba=self.rgba, mass=0.02, friction=FRICTION)
         add_site(drawer, self.site("handle"), [0, bar_y, height], [0, -1, 0, 1, 0, 0])  # jaws before and behind the bar

@@ -67,6 +67,20 @@ def add_base(scene: mujoco.MjSpec, name: str, half_extents_m: Sequence[float]) -
     return base
 
 
+def add_frame(
+    scene: mujoco.MjSpec, name: str, half_extents_m: Sequence[float], *, post_m: float, sill_m: float
+) -> mujoco.MjsBody:
+    """A fixed grey frame without a lintel, its posts and sill of those half widths; `top` is at the posts' height."""
+    x, y, z = half_extents_m
+    frame = add_fixed(scene, name)
+    add_bounds(frame, name, half_extents_m)
+    for side, sign in (("left", -1), ("right", 1)):
+        add_box(frame, f"{name}/{side}", [post_m, y, z], [sign * (x - post_m), 0, 0], rgba=GREY)
+    add_box(frame, f"{name}/sill", [x, y, sill_m], [0, 0, sill_m - z], rgba=GREY)
+    add_site(frame, f"{name}/top", [0, 0, z])
+    return frame
+
+
 def add_site(body: mujoco.MjsBody, name: str, pos: Sequence[float], axes: Sequence[float] = (1, 0, 0, 0, 1, 0)) -> None:
     """An invisible point; axes: its x and then its y, in the body's frame."""
     body.add_site(name=name, pos=pos, xyaxes=axes, size=[0.002] * 3, rgba=CLEAR)

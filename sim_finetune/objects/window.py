@@ -6,17 +6,7 @@ import mujoco
 from pydantic import model_validator
 
 from sim_finetune.objects.base import Sliding
-from sim_finetune.objects.parts import (
-    GREY,
-    PLASTIC_KG_M3,
-    add_bounds,
-    add_box,
-    add_fixed,
-    add_moving,
-    add_post,
-    add_site,
-    slide,
-)
+from sim_finetune.objects.parts import PLASTIC_KG_M3, add_box, add_frame, add_moving, add_post, slide
 
 POST_M, PANE_M = 0.008, 0.003  # half widths
 GLASS = [0.75, 0.85, 0.90, 1.0]
@@ -46,14 +36,9 @@ class Window(Sliding):
 
     def add_to(self, scene: mujoco.MjSpec) -> None:
         x, y, z = self.half_extents_m
-        frame = add_fixed(scene, self.name)
-        add_bounds(frame, self.name, self.half_extents_m)
-        for side, sign in (("left", -1), ("right", 1)):
-            add_box(frame, self.site(side), [POST_M, y, z], [sign * (x - POST_M), 0, 0], rgba=GREY)
-        add_box(frame, self.site("sill"), [x, y, 0.004], [0, 0, 0.004 - z], rgba=GREY)
+        frame = add_frame(scene, self.name, self.half_extents_m, post_m=POST_M, sill_m=0.004)
         pane, middle, tall = self._pane_m, x / 2 - POST_M, z - 0.006
         add_box(frame, self.site("pane"), [middle, PANE_M, tall], [middle, 0.5 * y, 0.006], rgba=GLASS)
-        add_site(frame, self.site("top"), [0, 0, z])
         sash = add_moving(scene, frame, self.site("sash"), pos=[-pane - POST_M / 2, -0.5 * y, 0])
         sash.add_joint(name=self.joint_name, **slide(self.travel_m, self.damping, 0.5, axis=[1, 0, 0]))
         look = {"rgba": self.rgba, "density": PLASTIC_KG_M3}

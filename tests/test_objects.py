@@ -8,8 +8,9 @@ from things import CASES, depth_m, make, on_table, run
 
 from sim_finetune.objects import COLOURS, object_classes
 from sim_finetune.objects.base import Graspable, Solid
+from sim_finetune.predicates import kind_of
 
-KINDS = {cls.model_fields["kind"].annotation.__args__[0]: cls for cls in object_classes()}
+KINDS = {kind_of(cls): cls for cls in object_classes()}
 GRASPABLE = [kind for kind, cls in KINDS.items() if issubclass(cls, Graspable)]
 HOLLOW = ["bowl", "cabinet", "container", "lidded_box", "microwave"]
 

@@ -8,8 +8,9 @@ from things import depth_m, fraction, make, on_table, push, run
 
 from sim_finetune.objects import object_classes
 from sim_finetune.objects.base import Articulated
+from sim_finetune.predicates import kind_of
 
-KINDS = [cls.model_fields["kind"].annotation.__args__[0] for cls in object_classes() if issubclass(cls, Articulated)]
+KINDS = [kind_of(cls) for cls in object_classes() if issubclass(cls, Articulated)]
 
 
 def _opened(thing, share):

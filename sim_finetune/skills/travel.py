@@ -62,11 +62,8 @@ def clear_height_m(world: World, to_m: np.ndarray, carried: str | None) -> float
     """Least height of the tool on its straight way to a point, for all it carries to pass over the other objects."""
     others = [thing for thing in world.env.task_spec.objects if thing.name != carried]
     under = [thing.name for thing in others if _beside_m(world, thing.name, to_m) < thing.radius_m + ASIDE_M]
-    return (
-        max((world.site(name, "top")[2] for name in under), default=0.0)
-        + CLEAR_M
-        + max(TIP_M, _hangs_m(world, carried))
-    )
+    top = max((world.highest_m(name) for name in under), default=0.0)
+    return top + CLEAR_M + max(TIP_M, _hangs_m(world, carried))
 
 
 def _beside_m(world: World, name: str, to_m: np.ndarray) -> float:

@@ -2,13 +2,16 @@
 
 import numpy as np
 import pytest
-from simulation import SEED_TASKS, make_env
+from simulation import SEED_TASKS, make_env, task
 
 from sim_finetune.expert import Expert
+from sim_finetune.plan import plan
 from sim_finetune.skills import SKILL_NAMES, Step, World, skill
+from sim_finetune.skills.patterns import spots
 from sim_finetune.skills.where import place_of
+from sim_finetune.stages import SkillCall
 
-SEEDS = range(3_000_000, 3_000_003)
+SEEDS = range(3_000_000, 3_000_002)
 STEPS = 250
 
 
@@ -28,8 +31,7 @@ def play(env, seed, meddle=lambda step: None):
 @pytest.mark.parametrize("name", SEED_TASKS)
 def test_solves_the_seed_task(name):
     env = make_env(name, "panda", max_steps=STEPS)
-    solved = [play(env, seed)[0] for seed in SEEDS]
-    assert sum(solved) >= len(solved) - 1, solved
+    assert [play(env, seed)[0] for seed in SEEDS] == [True] * len(SEEDS)
 
 
 def test_takes_again_what_it_lost():
@@ -42,6 +44,36 @@ def test_takes_again_what_it_lost():
 
     assert play(env, 0)[0]
     assert play(env, 0, snatch)[0]
+
+
+def test_does_what_a_task_hints():
+    """The goal alone would be reached by carrying; the hints push, and then lift what nobody asked for."""
+    hints = [SkillCall(skill="push", object="target", target="zone"), SkillCall(skill="grasp", object="other1")]
+    spec = task("push_to_zone").model_copy(update={"family": "hinted", "oracle": tuple(hints)})
+    assert [step.skill for step in plan(spec)] == ["push", "grasp"]
+    env = make_env(spec=spec, body="panda", max_steps=STEPS)
+    heights = []
+    assert play(env, 1, lambda step: heights.append(env.data.body("target").xpos[2]))[0]
+    assert max(heights) < 0.03
+
+
+def test_spots_keep_apart_from_what_stands_there_and_do_not_move():
+    env = make_env("line_up_three", "panda")
+    env.reset(seed=0)
+    world, names = World(env=env), ("first", "second")
+    slots = np.array([[0.0, -0.05], [0.0, 0.05]])
+    found = spots(world, names, slots, (0.0,), free=True)
+    np.testing.assert_allclose(abs(found["first"] - found["second"]), [0.0, 0.1], atol=1e-3)
+    for place in found.values():
+        assert np.linalg.norm(place - world.centre("third")[:2]) > 2 * 0.022
+    env.data.joint("first").qpos[:2] += 0.05
+    assert all(np.array_equal(found[name], spots(world, names, slots, (0.0,), free=True)[name]) for name in names)
+
+
+def test_a_joint_may_start_open():
+    env = make_env("close_drawer", "panda")
+    env.reset(seed=0)
+    assert env.view.fraction("drawer") == pytest.approx(0.9, abs=0.02)
 
 
 def test_every_skill_has_its_file():

@@ -159,6 +159,11 @@ class TaskEnv(gymnasium.Env):
         """Joint positions [rad or m] and opening, named by embodiment.state_names."""
         return read_state(self.data, self.wiring, self.embodiment).astype(np.float32)
 
+    @property
+    def stage(self) -> Advance:
+        """How far the task's stages have come."""
+        return self._stage
+
     def target(self) -> Float[np.ndarray, "d"]:
         """The action being followed now."""
         return read_target(self.data, self.wiring, self.embodiment)

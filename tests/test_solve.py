@@ -1,0 +1,47 @@
+"""The solving door: a cell for each task and solver, resumable, and its solutions are solutions."""
+
+import json
+
+import numpy as np
+from small_sim import studio, task, task_folder
+
+from lapa.config import compose
+from lapa.stage import read_manifest
+from sim_finetune.episode import make_env
+from sim_finetune.solve import main, summarise
+
+SMALL = ["embodiment=hand", "solver=[mppi,cem]", "episodes_per_task=1", "studio.image_px=32"]
+SMALL += [f"solvers.{name}.{what}" for name in ("mppi", "cem") for what in ("samples=12", "rounds=1")]
+
+
+def test_the_door_fills_a_cell_for_each_pair_and_goes_on_where_it_was_stopped(tmp_path, capsys):
+    shelf, whole, stopped = task_folder(tmp_path / "unsolved", "reach"), tmp_path / "whole", tmp_path / "stopped"
+    main(compose("solve", [f"tasks={shelf}", f"out={whole}", *SMALL]))
+    assert "2,880" in capsys.readouterr().out
+    ((name, cells),) = json.loads((whole / "summary.json").read_text()).items()
+    assert name.startswith("reach_") and list(cells) == ["cem", "mppi"] and read_manifest(whole)["count"] == 2
+    rows = [json.loads(line) for line in (whole / "episodes.jsonl").read_text().splitlines()]
+    assert len({row["state_hash"] for row in rows}) == 1 and sum(cell["solved"] for cell in cells.values()) > 0
+    for row in rows:
+        if row["success_held"]:
+            assert solves(row["actions"], row["seed"])
+
+    main(compose("solve", [f"tasks={shelf}", f"out={stopped}", *SMALL]))
+    for path in (stopped / "manifest.json", stopped / "episodes.jsonl", *stopped.glob("resume/*-cem.json")):
+        path.unlink()  # as after a kill in one of the pairs
+    main(compose("solve", [f"tasks={shelf}", f"out={stopped}", *SMALL]))
+    assert read_manifest(stopped)["files"] == read_manifest(whole)["files"]
+
+
+def solves(actions: list[list[float]], seed: int) -> bool:
+    env = make_env(task("reach"), studio("hand"))
+    env.reset(seed=seed)
+    return [env.step(np.array(action))[4]["success"] for action in actions][-1]
+
+
+def test_a_cell_counts_steps_of_solved_episodes_only():
+    row = {"steps": 4, "success_held": True}
+    cell = summarise([row, {**row, "steps": 60, "success_held": False}], 100)
+    assert (cell["solved"], cell["mean_steps"], cell["simulated_steps"]) == (1, 4.0, 100)
+    assert 0 < cell["wilson_95"][0] < 0.5 < cell["wilson_95"][1] < 1
+    assert summarise([{**row, "success_held": False}], 1)["mean_steps"] is None

@@ -47,14 +47,15 @@ def set_points(
 def on_threads(
     env: TaskEnv, moments: Float[np.ndarray, "n p"], actions: Float[np.ndarray, "n t d"], *, threads: int
 ) -> Float[np.ndarray, "n t p"]:
-    """The runs by `mujoco.rollout`; equal to stepping the environment but for the solver's tolerance."""
+    """The runs by `mujoco.rollout`; equal to stepping the environment, to the bit."""
     model, ctrl = env.model, set_points(env, moments, actions)
     held = moments[:, None, columns(model, int(INPUTS[1] | INPUTS[2]))]
     inputs = np.concatenate([ctrl, np.repeat(held, ctrl.shape[1], axis=1)], axis=2)
     physics = columns(model, STATE.mjSTATE_FULLPHYSICS)
     data = [mujoco.MjData(model) for _ in range(threads)]
     spec = int(INPUTS[0] | INPUTS[1] | INPUTS[2])
-    states, _ = rollout.rollout(model, data, moments[:, physics], inputs, control_spec=spec)
+    warm = moments[:, columns(model, STATE.mjSTATE_WARMSTART)]
+    states, _ = rollout.rollout(model, data, moments[:, physics], inputs, control_spec=spec, initial_warmstart=warm)
     after = _after(moments, ctrl, model, actions.shape[1])
     after[..., physics] = states[:, _ends(ctrl, actions)]
     return after

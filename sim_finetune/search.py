@@ -11,7 +11,8 @@ from jaxtyping import Float
 from lapa.records import ActionChunk
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio
-from sim_finetune.foresight import Foresight
+from sim_finetune.foresight import rewards_ahead
+from sim_finetune.many import on_threads
 from sim_finetune.solvers import solver_for
 from sim_finetune.spec import TaskSpec
 
@@ -61,7 +62,6 @@ class Cem:
 class Run(NamedTuple):
     """An episode under way."""
 
-    foresight: Foresight
     rng: np.random.Generator
     mean: Knots
 
@@ -71,7 +71,7 @@ class Search:
 
     samples: futures a round; rounds: before anything is done; knots: tool poses that make a future of `horizon`
     steps, evenly spaced; execute_steps: of it that are done before the next call; spread_m, spread_rad,
-    spread_opening: standard deviations of the first round; approach: see Foresight; seed: of all chance.
+    spread_opening: standard deviations of the first round; approach: see rewards_ahead; seed: of all chance.
     """
 
     def __init__(
@@ -110,8 +110,10 @@ class Search:
         for _ in range(self._rounds):
             tried = np.clip(run.rng.normal(*guess, (self._samples, *run.mean.shape)), LOWEST, HIGHEST)
             tried[0] = guess[0]  # what was thought best is tried as it is
-            states = run.foresight.roll(np.stack([self._actions(env, knots) for knots in tried]))
-            guess = self._update(tried, run.foresight.score(states).mean(axis=1), guess)
+            actions = np.stack([self._actions(env, knots) for knots in tried])
+            moments = on_threads(env, np.tile(env.get_physics(), (len(tried), 1)), actions, threads=self._threads)
+            scores = rewards_ahead(env, moments, approach=self._approach).mean(axis=1)
+            guess = self._update(tried, scores, guess)
             self.simulated_steps += self._samples * self._horizon
         self._runs[env] = run._replace(mean=self._later(guess[0]))
         return self._actions(env, guess[0])[: self._execute_steps]
@@ -120,7 +122,7 @@ class Search:
         rng = np.random.default_rng([self._seed, *np.frombuffer(env.get_physics().tobytes(), np.uint32)])
         tool, yaw = solver_for(env.embodiment).forward(env.target()[:-1])
         still = np.tile([*tool, yaw, env.target()[-1]], (self._knots, 1))
-        return Run(Foresight(env, approach=self._approach, threads=self._threads), rng, still)
+        return Run(rng, still)
 
     def _times(self) -> Float[np.ndarray, "k"]:
         """Steps from now at which the knots are due."""

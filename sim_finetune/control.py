@@ -117,11 +117,12 @@ def drive(
     period_s: float,
 ) -> None:
     """Run physics for one control period while the set points move evenly to the action, as far as `way_to` lets."""
-    start = data.ctrl[wiring.set_points]
+    where, ctrl = wiring.set_points, data.ctrl
+    start = ctrl[where]
     way = way_to(start, wiring, embodiment, action, period_s)
     substeps = round(period_s / model.opt.timestep / SEGMENTS)
     for segment in range(1, SEGMENTS + 1):
-        data.ctrl[wiring.set_points] = start + segment / SEGMENTS * way
+        ctrl[where] = start + segment / SEGMENTS * way
         mujoco.mj_step(model, data, nstep=substeps)
 
 

@@ -28,6 +28,17 @@ UR5E = [
     (-np.pi / 2, 0, 0.0997),
     (0, 0, 0.0996),
 ]
+# Modified DH, rows (alpha_{i-1}, a_{i-1}, d_i), and offsets of joints 2 and 3: "Kinematic and dynamic parameters of UFACTORY
+# xArm series", https://help.ufactory.cc
+XARM6 = [
+    (0, 0, 0.267),
+    (-np.pi / 2, 0, 0),
+    (0, 0.28948866, 0),
+    (-np.pi / 2, 0.0775, 0.3425),
+    (np.pi / 2, 0, 0),
+    (-np.pi / 2, 0.076, 0.097),
+]
+XARM6_OFFSETS = [0, -1.3849179, 1.3849179, 0, 0, 0]
 # Joint origins, xyz [m] and roll-pitch-yaw [rad] in the parent link; every axis is z. The makers of SO-101 publish no DH
 # table but this: https://github.com/TheRobotStudio/SO-ARM100/blob/main/Simulation/SO101/so101_new_calib.urdf
 SO101 = [
@@ -42,7 +53,7 @@ SO101_BASE = (
     (0, 0, -np.pi / 2),
 )  # its frame "baseframe", where the arm looks along x
 SO101_GRIPPER = ((-0.0079, -0.000218121, -0.0981274), (0, 0, 0))  # its frame "gripperframe", with the last link's axes
-FLANGES = {"panda": "flange", "ur5e": "flange", "so101": "gripperframe"}
+FLANGES = {"panda": "flange", "ur5e": "flange", "xarm6": "flange", "so101": "gripperframe"}
 
 
 def turn_x(alpha, a):
@@ -76,6 +87,10 @@ def flange_by_table(name, joints):
         for (alpha, a, d), theta in zip(PANDA, joints, strict=True):
             pose = pose @ turn_x(alpha, a) @ turn_z(theta, d)
         return pose @ turn_z(0, PANDA_FLANGE_M)
+    if name == "xarm6":
+        for (alpha, a, d), theta in zip(XARM6, joints + np.array(XARM6_OFFSETS), strict=True):
+            pose = pose @ turn_x(alpha, a) @ turn_z(theta, d)
+        return pose
     for (alpha, a, d), theta in zip(UR5E, joints, strict=True):
         pose = pose @ turn_z(theta, d) @ turn_x(alpha, a)
     return pose
@@ -102,6 +117,7 @@ def test_forward_kinematics_equal_the_published_table(name):
 RANGES = {
     "panda": "-2.8973 2.8973 -1.7628 1.7628 -2.8973 2.8973 -3.0718 -0.0698 -2.8973 2.8973 -0.0175 3.7525 -2.8973 2.8973",
     "ur5e": "-6.2832 6.2832 " * 6,
+    "xarm6": "-6.2832 6.2832 -2.059488 2.094395 -3.92699 0.191986 -6.2832 6.2832 -1.692969 3.141593 -6.2832 6.2832",
     "so101": "-1.91986 1.91986 -1.74533 1.74533 -1.69 1.69 -1.65806 1.65806 -2.79253 2.79253",
 }
 
@@ -111,7 +127,7 @@ def test_joints_go_as_far_as_their_makers_say(name):
     body = load_embodiment(name)
     model = body.spec().compile()
     ours = [end for joint in body.joint_names for end in model.joint(joint).range]
-    np.testing.assert_allclose(ours, [float(end) for end in RANGES[name].split()])
+    np.testing.assert_allclose(ours, [float(end) for end in RANGES[name].split()], rtol=1e-5)
 
 
 @pytest.mark.parametrize(("prefix", "base_m"), [("right_", (0, -0.2, 0)), ("left_", (0, 0.3, 0))])
@@ -127,7 +143,11 @@ def test_each_of_two_arms_is_the_published_one(prefix, base_m):
 
 
 def test_the_flanges_turn_with_the_last_link_of_the_table():
-    for name, mount_rad in (("panda", -np.pi / 4), ("ur5e", np.pi / 2)):  # how the hand is screwed to the flange
+    for name, mount_rad in (
+        ("panda", -np.pi / 4),
+        ("ur5e", np.pi / 2),
+        ("xarm6", 0.0),
+    ):  # how the hand is screwed to the flange
         body = load_embodiment(name)
         model = body.spec().compile()
         data = mujoco.MjData(model)
@@ -186,7 +206,7 @@ def test_an_opening_is_cut_to_what_the_fingers_can():
 def test_unknown_names_list_what_there_is():
     with pytest.raises(
         ValueError,
-        match=r"no embodiment 'pr2'; there are \['bimanual', 'fingers', 'hand', 'panda', 'so101', 'ur5e'\], or",
+        match=r"no embodiment 'pr2'; there are \['bimanual', 'fingers', 'hand', 'panda', 'so101', 'ur5e', 'xarm6'\], or",
     ):
         load_embodiment("pr2")
     hand = load_embodiment("hand")

@@ -13,6 +13,7 @@ from sim_finetune.objects import COLOURS
 from sim_finetune.statements import Form, Shape, shapes, unflatten
 
 MOST_OBJECTS, MOST_STATEMENTS, MOST_STAGES = 8, 12, 4
+MOST_DEPTH = 12
 FREE_WORDS = "[a-zA-Z0-9 ,.'-]"
 STATES = {"usual": 0.0, "open": 0.85}  # where its joint stands at the start, if it has one
 RELATIONS = {"on": "support", "inside": "container"}  # places by another object, and the field that names it
@@ -92,7 +93,16 @@ def parse(text: str, *, max_bytes: int) -> Row:
         raise ValueError("the reply is nested too deeply") from None
     if not isinstance(wire, dict):
         raise ValueError("the reply holds no JSON object")
+    _check_depth(wire, MOST_DEPTH)
     return wire
+
+
+def _check_depth(node: Any, left: int) -> None:
+    """Deeper than any task, and whoever walks through it might not come back."""
+    if left == 0:
+        raise ValueError("the reply is nested too deeply")
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _check_depth(part, left - 1)
 
 
 def from_wire(wire: Row, catalogue: Catalogue) -> Row:
@@ -124,7 +134,7 @@ def _furnish(row: Row, catalogue: Catalogue) -> Row:
     place = row.get("place")
     relation, _, other = place.partition(" ") if isinstance(place, str) else ("", "", "")
     related = relation in RELATIONS and other in catalogue.names
-    area = "" if related else place
+    area = "" if related else place if pick(catalogue.areas, place, "place") else ""
     thing = catalogue.thing(row.get("name"), row.get("kind"), colour=row.get("colour"), size=row.get("size"), area=area)  # type: ignore[arg-type]
     if related:
         extra = {"within_m": 0.01} if relation == "on" else {}

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from hydra.utils import instantiate
 
 from lapa.config import choices, compose
@@ -142,6 +143,14 @@ def test_a_library_s_tasks_are_examples_and_count_as_said():
     assert "open_drawer" in made.memory.names()
     first = json.loads(made.memory.examples(1, 0))
     assert not made.memory.is_new(first)
+
+
+def test_a_whole_spec_instead_of_its_wire_form_is_taken_when_the_ladder_takes_it():
+    made = author(Scripted((configs_dir() / "task" / "reach.yaml").read_text(), json.dumps(wire())), count=2)
+    spec = read_spec(yaml.safe_load((configs_dir() / "task" / "reach.yaml").read_text()))
+    for _ in made.proposals():
+        made.learn(SimpleNamespace(rung=PASSED, reason="", spec=spec.model_dump_json()))
+    assert made.memory.names() == "reach, reach_red"
 
 
 def test_top_down_goes_from_step_to_step_and_ends_with_the_target():

@@ -103,8 +103,9 @@ def test_a_statement_may_not_be_part_of_itself_or_of_an_earlier_one():
     ("field", "value", "fault"),
     [
         ("objects", [{**put_on()["objects"][0], "kind": "../../etc"}], "no kind '../../etc'"),
-        ("objects", [{**put_on()["objects"][0], "place": "inside ../x"}], "no area 'inside ../x'"),
+        ("objects", [{**put_on()["objects"][0], "place": "inside ../x"}], "no place 'inside ../x'"),
         ("objects", [{**put_on()["objects"][0], "size": ["large"]}], "no size"),
+        ("objects", [{**put_on()["objects"][0], "place": None}], "no place 'None'"),
         ("objects", [{**put_on()["objects"][0], "state": "melted"}], "no state 'melted'; there are"),
         ("objects", "a block", "objects: a list"),
         ("objects", put_on()["objects"] * 5, "objects: a list of at most 8"),
@@ -126,6 +127,12 @@ def test_a_reply_without_a_task_is_refused(text):
         from_wire(parse(text, max_bytes=20_000), CATALOGUE)
     with pytest.raises(ValueError, match="longer than 10 bytes"):
         parse("{" + 20 * " " + "}", max_bytes=10)
+
+
+def test_a_reply_nested_deeper_than_any_task_is_refused():
+    deep = changed(name=json.loads("[" * 40 + "]" * 40))
+    with pytest.raises(ValueError, match="nested too deeply"):
+        parse(json.dumps(deep), max_bytes=20_000)
 
 
 def test_a_catalogue_with_an_unknown_kind_or_area_is_refused():

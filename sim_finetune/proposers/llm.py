@@ -12,6 +12,7 @@ from sim_finetune.language_models import LanguageModel, Message
 from sim_finetune.library import load_library
 from sim_finetune.proposers.asking import Talk, prompt_hash
 from sim_finetune.proposers.memory import Memory
+from sim_finetune.spec import read_spec
 from sim_finetune.wire import from_wire, parse, wire_schema
 
 
@@ -51,12 +52,8 @@ class Author:
         self, *, model: LanguageModel, catalogue: Mapping[str, Any], prompts: Mapping[str, Any], limits: Mapping[str, int],
         target: str, library: str, transcript: str, count: int, seed: int,
     ):  # fmt: skip
-        self.catalogue, self.limits, self.count, self.target = (
-            read_catalogue(catalogue),
-            Limits(**limits),
-            count,
-            target,
-        )
+        self.catalogue, self.limits = read_catalogue(catalogue), Limits(**limits)
+        self.count, self.target = count, target
         self.talk = Talk(
             model=model, prompts=prompts, catalogue=self.catalogue, transcript=transcript, seed=seed,
             max_told=self.limits.max_told,
@@ -84,7 +81,10 @@ class Author:
         """The verdict on the oldest proposal that has none: it is remembered, and mended next when it was refused."""
         draft = self._waiting.popleft()
         fault = "" if verdict.rung == PASSED else draft.fault or f"{verdict.rung}: {verdict.reason}"
-        self.memory.note(draft.said, fault)
+        if isinstance(draft.said, str) and not fault:  # a whole spec instead of its wire form, and a good one
+            self.memory.start_from([read_spec(verdict.spec)], self.catalogue)
+        else:
+            self.memory.note(draft.said, fault)
         self._go_on(fault)
         if fault and draft.repairs < self.limits.repairs:
             self._to_mend.append((draft, fault))

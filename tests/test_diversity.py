@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from small_sim import task
+from small_tasks import small_task, thing
 
 from sim_finetune import diversity as module
 from sim_finetune.diversity import diversity, diversity_dynamics, mean_over_pairs, self_bleu, text_diversity
@@ -65,9 +66,14 @@ def test_a_set_of_tasks(monkeypatch):
     apart, alike = diversity([task("reach"), task("open_drawer")]), diversity([task("reach"), task("reach")])
     assert alike["diversity_assets"] == alike["diversity_predicates"] == 0 < apart["diversity_assets"] < 1
     assert apart["diversity_predicates"] == 1 and apart["diversity_text"] > alike["diversity_text"]
-    staged = diversity([task("put_block_in_lidded_box"), task("reach")])
-    assert staged["predicates"] == {"inside": 1, "joint_fraction": 1, "tool_near": 1}
     assert diversity([task("open_drawer"), task("reach")]) == apart
+
+
+def test_stages_and_the_insides_of_combinators_count_once_a_task():
+    lifted = {"kind": "not", "part": {"kind": "height_above", "object": "cube", "above_m": 0.1}}
+    stages = [{"goal": {"kind": "any", "parts": [lifted, lifted]}, "instruction": "lift", "weight": 1, "timeout_s": 9}]
+    found = diversity([small_task(thing("cube"), stages=stages), small_task(thing("cube"))])
+    assert found["predicates"] == {"height_above": 1, "tool_near": 2} and found["objects"] == {"block": 2}
 
 
 def test_without_a_text_model_there_is_no_figure():

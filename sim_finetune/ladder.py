@@ -24,6 +24,7 @@ RUNGS: dict[str, Callable[..., Candidate]] = {
     "R9_mutants": rungs_proof.mutated,
     "R10_novelty": rungs_proof.novel,
     "R11_replay": rungs_proof.replayed,
+    "R12_learnable": rungs_proof.learnable,
 }
 NOVELTY, SOLVING = "R10_novelty", "R8_oracle"  # a task refused only here is valid, and kept for reinforcement learning
 PASSED = "accepted"

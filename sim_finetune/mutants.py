@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import mujoco
 import numpy as np
 
+from sim_finetune.embodiment import PREFIX
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Episode
 from sim_finetune.goals import (
@@ -29,6 +30,7 @@ from sim_finetune.poses import (
     has_pose,
     is_free,
     own_qpos,
+    owner,
     qpos_of,
     robot_qpos,
     set_pose,
@@ -37,6 +39,7 @@ from sim_finetune.poses import (
 
 MOST_TURN_RAD = np.pi / 4
 SAME_PLACE_M = 0.005
+TOUCH_M = 0.003  # how deep the robot may be in things in a state that is to pass for a real one
 GRIP_M = 0.01  # how much farther than at its nearest the tool may be from what it holds
 
 
@@ -170,6 +173,21 @@ def _held(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutant]
             away = np.linalg.norm(place_m - get_pose(env, name)[:3], axis=1)
             tool = np.linalg.norm(episode.motion - place_m, axis=1)
             there = np.where(away <= SAME_PLACE_M, tool, np.inf)
-            if there.min() <= tool.min() + GRIP_M:  # or it fell the last bit, and was never held there
-                what = f"{name!r} is still in the gripper"
-                yield Mutant(HELD, what, _restore(robot_qpos(env), qpos[int(there.argmin())]))
+            spoil = _restore(robot_qpos(env), qpos[int(there.argmin())])
+            near = there.min() <= tool.min() + GRIP_M  # or it fell the last bit, and was never held there
+            if near and _possible(env, spoil, name):
+                yield Mutant(HELD, f"{name!r} is still in the gripper", spoil)
+
+
+def _possible(env: TaskEnv, spoil: Callable[[TaskEnv], None], held: str) -> bool:
+    """Whether the robot could be there: not through a lid that has been shut, or what was put on top since."""
+    before, robot = env.get_physics(), PREFIX.rstrip("/")
+    spoil(env)
+    mujoco.mj_forward(env.model, env.data)
+    pairs = [
+        (contact.dist, {owner(env, body) for body in env.model.geom_bodyid[contact.geom]})
+        for contact in env.data.contact
+    ]
+    depths = [-dist for dist, owners in pairs if robot in owners and held not in owners]
+    env.set_physics(before)
+    return max(depths, default=0.0) <= TOUCH_M

@@ -1,4 +1,4 @@
-"""Rungs R8–R11, which play the task: a candidate in, the same with the oracle's episodes out; ValueError refuses."""
+"""Rungs R8–R12, which play the task: a candidate in, the same with the oracle's episodes out; ValueError refuses."""
 
 from collections import Counter
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from lapa.stats import wilson
+from sim_finetune.cloning import cloned
 from sim_finetune.embodiment import PREFIX
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Episode, Jolts, make_env, play
+from sim_finetune.games import play_through, play_together
 from sim_finetune.goals import MUTANTS, instant
 from sim_finetune.mutants import holds_with, mutants
 from sim_finetune.novelty import repeats, signature
@@ -17,6 +19,7 @@ from sim_finetune.rungs_text import Candidate
 from sim_finetune.wording import model_folder
 
 UNDISTURBED = Jolts(chance=0.0, steps=1, size_m=0.0)
+JOLTS = Jolts(chance=0.06, steps=4, size_m=0.04)  # as demonstrations are collected
 IN_HAND = ("grasped", "height_above")  # goals that end with the object in the gripper
 
 
@@ -106,3 +109,21 @@ def replayed(candidate: Candidate, *, seeds: int) -> Candidate:
                 raise ValueError(f"another state at step {step} of a replay (seed {episode.seed})")
             env.step(action)
     return candidate._replace(facts={"episodes": len(candidate.episodes[:seeds])})
+
+
+def learnable(candidate: Candidate, *, demos: int, rollouts: int, share: float, steps: int) -> Candidate:
+    """R12: what is cloned from `demos` episodes of the oracle completes more than `share` of other ones. 0 demos: off."""
+    if not demos:
+        return candidate._replace(facts={"skipped": True})
+    env, first = make_env(candidate.task, candidate.studio), candidate.first_seed + rollouts
+    shown = [play(env, JOLTS, seed=seed) for seed in range(first, first + demos)]
+    good = [episode for episode in shown if episode.solved]
+    if not good:
+        raise ValueError(f"the expert, pushed off its path, completes none of {demos} episodes")
+    player = cloned(env, good, steps=steps, seed=candidate.first_seed)
+    envs = [make_env(candidate.task, candidate.studio) for _ in range(rollouts)]
+    games = [play_through(env, seed=s, execute_steps=1) for env, s in zip(envs, candidate.seeds(rollouts), strict=True)]
+    solved = sum(played.row["success_held"] for played in play_together(games, player))
+    if solved <= share * rollouts:
+        raise ValueError(f"a policy cloned from {len(good)} episodes completes {solved} of {rollouts} others")
+    return candidate._replace(facts={"demos": len(good), "solved": solved, "rollouts": rollouts})

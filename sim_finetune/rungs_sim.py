@@ -94,8 +94,12 @@ def visible(candidate: Candidate, *, seeds: int, pixel_share: float, seed_share:
             env.reset(seed=seed)  # may change the model's lamp and cameras
             camera = Camera(model=_without(env.model, thing.name), image_px=env.image_px)
             shares.append(max(float(_seen(env, camera, name).mean()) for name in env.cameras))
-        if np.mean(np.array(shares) >= pixel_share) < seed_share:
-            raise ValueError(f"{thing.name!r} fills {np.median(shares):.2%} of a picture; {pixel_share:.2%} is needed")
+        seen = int(np.sum(np.array(shares) >= pixel_share))
+        if seen < seed_share * seeds:
+            raise ValueError(
+                f"{thing.name!r} fills {pixel_share:.2%} of a picture at only {seen} of {seeds} starts "
+                f"(half of them: {np.median(shares):.2%} or less)"
+            )
         facts[thing.name] = float(np.median(shares))
     return candidate._replace(facts={"pixel_share": facts})
 

@@ -7,7 +7,7 @@ import pytest
 from small_sim import studio, task
 
 from sim_finetune.episode import Episode, make_env, play
-from sim_finetune.rungs_proof import UNDISTURBED, mutated, oracle, replayed
+from sim_finetune.rungs_proof import UNDISTURBED, learnable, mutated, oracle, replayed
 from sim_finetune.rungs_text import Candidate
 
 R8 = {"seeds": 2, "share": 1.0, "wilson_low": 0.3, "hold_s": 0.5}
@@ -65,3 +65,14 @@ def test_what_does_not_apply_is_counted_and_not_passed(episode):
         "flipped": {"shifted": 1, "exchanged": 2, "undone": 1},
         "not_applicable": {"held": 1, "turned": 1},
     }
+
+
+def test_learning_is_asked_only_when_it_is_wanted():
+    assert learnable(candidate(), demos=0, rollouts=4, share=0.0, steps=1).facts == {"skipped": True}
+
+
+def test_reaching_is_learnt_from_twenty_episodes_and_not_from_an_untrained_network():
+    found = learnable(candidate(), demos=20, rollouts=8, share=0.0, steps=600).facts
+    assert found["solved"] > 0 and found["demos"] > 15
+    with pytest.raises(ValueError, match=r"a policy cloned from \d+ episodes completes 0 of 8 others"):
+        learnable(candidate(), demos=2, rollouts=8, share=0.0, steps=1)

@@ -18,8 +18,9 @@ from sim_finetune.foresight import closeness
 from sim_finetune.solvers import solver_for
 from sim_finetune.spec import TaskSpec
 
+ALGORITHMS = ("PPO", "SAC")  # of stable-baselines3, for actions that are numbers
 MOVES = 5  # of the tool: along x, y, z, about the vertical; and of the opening
-EMPTY = "this solver needs stable-baselines3: pip install 'lapa[rl]'"
+MISSING = "stable-baselines3 is not installed: pip install 'lapa[rl]'"
 
 
 def observe(env: TaskEnv) -> Float32[np.ndarray, "o"]:
@@ -67,7 +68,7 @@ class Lessons(gymnasium.Wrapper):
 class Learner:
     """Learns each task anew, then plays it without chance.
 
-    algorithm: a class of stable-baselines3; settings: its own keywords; total_steps: control periods of training;
+    algorithm: one of ALGORITHMS; settings: its own keywords; total_steps: control periods of training;
     step_m, step_rad: the largest move of the tool in a control period; approach: weight of closeness; seed: of all chance.
     """
 
@@ -82,6 +83,8 @@ class Learner:
         approach: float,
         seed: int,
     ):
+        if algorithm not in ALGORITHMS:
+            raise ValueError(f"no algorithm {algorithm!r}; there are {list(ALGORITHMS)}")
         self._algorithm, self._settings, self._total_steps = algorithm, dict(settings), total_steps
         self._steps, self._approach, self._seed = {"step_m": step_m, "step_rad": step_rad}, approach, seed
         self.hash, self.simulated_steps = algorithm.lower(), 0
@@ -91,7 +94,7 @@ class Learner:
         try:
             algorithms = importlib.import_module("stable_baselines3")
         except ImportError as error:
-            raise ValueError(EMPTY) from error
+            raise ValueError(MISSING) from error
         torch.set_num_threads(threads)
         lessons = Lessons(make_env(spec, studio), **self._steps, approach=self._approach)
         make = getattr(algorithms, self._algorithm)

@@ -54,7 +54,9 @@ class Cem:
         self._elites, self._least_share = elites, least_share
 
     def __call__(self, tried: Float[np.ndarray, "n k 5"], scores: Float[np.ndarray, "n"], guess: Guess) -> Guess:
-        """Fitted to the elites."""
+        """Fitted to the elites; ValueError when fewer were tried."""
+        if self._elites > len(tried):
+            raise ValueError(f"{self._elites} elites of {len(tried)} samples: give more samples or fewer elites")
         best = tried[np.argsort(-scores, kind="stable")[: self._elites]]
         return best.mean(axis=0), np.maximum(best.std(axis=0), self._least_share * guess[1])
 
@@ -94,7 +96,7 @@ class Search:
         self._spread = np.array([spread_m, spread_m, spread_m, spread_rad, spread_opening])
         self._approach, self._seed, self._threads = approach, seed, 1
         self._runs: WeakKeyDictionary[TaskEnv, Run] = WeakKeyDictionary()
-        self.hash, self.simulated_steps = "search", 0
+        self.hash, self.simulated_steps = type(update).__name__.lower(), 0
 
     def begin(self, spec: TaskSpec, studio: Studio, *, threads: int) -> None:
         """Nothing to learn beforehand; futures are rolled out by `threads` threads, to the same end."""

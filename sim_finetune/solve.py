@@ -92,12 +92,12 @@ def main(cfg: DictConfig) -> None:
         threads = max(cfg.num_workers, 1) if len(pairs) == 1 else 1
         attempt = partial(try_pair, studio=studio, seeds=seeds, threads=threads)
         found = list(run_all(attempt, pairs, num_workers=cfg.num_workers, label="tasks × solvers"))
-        write_rows(stage.out / "episodes.jsonl", [row for one in found for row in one["rows"]])
+        write_rows(stage.out / "attempts.jsonl", [row for one in found for row in one["rows"]])
         summary: dict[str, dict[str, Any]] = {task_name(spec): {} for spec in specs}
         for pair, one in zip(pairs, found, strict=True):
             summary[task_name(pair.spec)][pair.solver] = summarise(one["rows"], one["simulated_steps"])
-        write_json(stage.out / "summary.json", summary)
-        stage.finish(record="Episode", count=len(pairs) * len(seeds), embodiment=studio.embodiment.name)
+        write_json(stage.out / "solved.json", summary)
+        stage.finish(record="Attempt", count=len(pairs) * len(seeds), embodiment=studio.embodiment.name)
     Console().print(table(summary, [one["seconds"] for one in found], str(stage.out)))
 
 

@@ -11,7 +11,7 @@ from small_sim import studio, task
 from lapa.config import compose
 from sim_finetune.episode import make_env
 from sim_finetune.games import play_through, play_together
-from sim_finetune.learn import Lessons, move, observe
+from sim_finetune.learn import Learner, Lessons, move, observe
 
 BY_DESIGN = "ignore:.*(infinity|different from the unwrapped)"  # positions have no bound; it is a wrapper
 
@@ -69,5 +69,11 @@ def test_training_is_seeded_and_what_was_learnt_plays(name, settings):
 
 def test_without_the_extra_a_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "stable_baselines3", None)
-    with pytest.raises(ValueError, match=r"needs stable-baselines3: pip install 'lapa\[rl\]'"):
+    with pytest.raises(ValueError, match=r"stable-baselines3 is not installed: pip install 'lapa\[rl\]'"):
         learner("ppo").begin(task("reach"), studio("hand"), threads=1)
+
+
+def test_an_unknown_algorithm_is_refused():
+    settings = {"settings": {}, "total_steps": 1, "step_m": 0.04, "step_rad": 0.2, "approach": 0.3, "seed": 0}
+    with pytest.raises(ValueError, match=r"no algorithm 'A2D'; there are \['PPO', 'SAC'\]"):
+        Learner(algorithm="A2D", **settings)

@@ -1,6 +1,7 @@
 """Search: it solves what chance does not, equally for equal seeds and any threads; its updates do what their names say."""
 
 import numpy as np
+import pytest
 from hydra.utils import instantiate
 from small_sim import studio, task
 
@@ -59,3 +60,5 @@ def test_updates_go_where_the_scores_are():
     np.testing.assert_allclose(hot, tried.mean(axis=0), atol=1e-4)
     mean, spread = Cem(elites=20, least_share=0.5)(tried, scores, guess)
     assert mean.mean() > 0.2 and (spread >= 0.5).all() and spread.mean() < 1
+    with pytest.raises(ValueError, match="300 elites of 200 samples"):
+        Cem(elites=300, least_share=0.5)(tried, scores, guess)

@@ -4,36 +4,44 @@ from collections.abc import Sequence
 from itertools import chain
 
 from sim_finetune.plan import STAYING, Part, stages
-from sim_finetune.predicates import OnTop
+from sim_finetune.predicates import OnTop, Predicate
 from sim_finetune.predicates.logic import Not
 from sim_finetune.skills import FAMILIES, Skill, Step, World, skill
-from sim_finetune.skills.base import FAST, WIDE_M, Goal, up
+from sim_finetune.skills.base import FAST, WIDE_M, Goal, at_height
 from sim_finetune.skills.where import at_place
+from sim_finetune.spec import TaskSpec
 
 FIRST_KINDS = {"block", "drawer", "stand", "zone"}  # what the generators of the first families know
-RETREAT_M = 0.10
+RETREAT_M, HIGHEST_M = 0.10, 0.30
 SETTING_DOWN = ("place", "insert")
 
 
 def perform(world: World) -> Skill:
     """Endless goals: a task of the first families by its own generator, any other by its plan."""
     spec = world.env.task_spec
-    if spec.family in FAMILIES and not spec.oracle and {thing.kind for thing in spec.objects} <= FIRST_KINDS:
+    todo = stages(spec)
+    if spec.family in FAMILIES and _is_first(spec, todo):
         return FAMILIES[spec.family](world)
-    return _all_stages(world, stages(spec))
+    return _all_stages(world, todo)
+
+
+def _is_first(spec: TaskSpec, todo: Sequence[Sequence[Part]]) -> bool:
+    """Whether a task is as simple as the first ones were: one thing to bring about, of their kinds, and no hints."""
+    known = {thing.kind for thing in spec.objects} <= FIRST_KINDS
+    return known and not spec.oracle and sum(bool(part.steps) for stage in todo for part in stage) == 1
 
 
 def _all_stages(world: World, todo: Sequence[Sequence[Part]]) -> Skill:
-    """Each stage until all of it holds, the last one, the goal, for ever."""
-    for stage in todo[:-1]:
-        while not all(part.want.holds(world.env.view) for part in stage):
-            yield from _carry_out(world, stage)
+    """Each stage until its goal holds; the last one, the task's goal, for ever."""
+    for stage, parts in zip(world.env.task_spec.stages, todo[:-1], strict=False):  # hints are all in one
+        while not stage.goal.holds(world.env.view):
+            yield from _carry_out(world, parts, stage.goal, leave=True)
     while True:
-        yield from _carry_out(world, todo[-1])
+        yield from _carry_out(world, todo[-1], world.env.task_spec.goal, leave=False)
 
 
-def _carry_out(world: World, todo: Sequence[Part]) -> Skill:
-    """Every part that does not hold, in order; then away, and still as long as the goal holds."""
+def _carry_out(world: World, todo: Sequence[Part], goal: Predicate, *, leave: bool) -> Skill:
+    """Every part that does not hold, in order; then rest as long as all is done. leave: go on once the goal holds."""
     last = None
     for part in todo:
         if _settled(world, part):
@@ -42,14 +50,32 @@ def _carry_out(world: World, todo: Sequence[Part]) -> Skill:
             if step.want is part.want or not step.want.holds(world.env.view):
                 for last in chain(_uncovered(world, step), skill(step.skill)(world, step)):
                     yield last
-    yield from _rest(world, last if todo[-1].phase == STAYING else None)
+    rest = last if last and todo[-1].phase == STAYING else _away(world)
+    yield rest
+    while _done(world, todo, goal) and not (leave and goal.holds(world.env.view)):
+        yield rest
+
+
+def _done(world: World, todo: Sequence[Part], goal: Predicate) -> bool:
+    """Nothing is left to do, though the goal may ask that it lasts."""
+    return goal.holds(world.env.view) or all(part.want.holds(world.env.view) for part in todo)
+
+
+def _away(world: World) -> Goal:
+    """Up and open, as far as is of use."""
+    height = max(float(world.tool()[2]), min(float(world.tool()[2]) + RETREAT_M, HIGHEST_M))
+    return Goal(at_height(world.tool(), height), world.tool_yaw(), WIDE_M, FAST)
 
 
 def _uncovered(world: World, step: Step) -> Skill:
     """What stands on an object that is to be grasped goes to a free place on the table first."""
-    for thing in world.env.task_spec.objects if step.skill == "grasp" else ():
+    if step.skill != "grasp":
+        return
+    for thing in world.env.task_spec.objects:
+        if not thing.free or thing.name == step.object:
+            continue
         on = OnTop(kind="on_top", object=thing.name, support=step.object, within_m=min(thing.radius_m, 0.1))
-        if thing.free and thing.name != step.object and on.holds(world.env.view):
+        if on.holds(world.env.view):
             for name in ("grasp", "place"):
                 yield from skill(name)(world, Step(name, thing.name, None, None, Not(kind="not", part=on)))
 
@@ -60,11 +86,3 @@ def _settled(world: World, part: Part) -> bool:
         return True
     last = part.steps[-1]
     return last.skill in SETTING_DOWN and last.site is None and at_place(world, last)
-
-
-def _rest(world: World, stay: Goal | None) -> Skill:
-    """Where the hand is when it has to stay, else up and open; at least one goal, and as long as all is done."""
-    goal = stay or Goal(up(world.tool(), RETREAT_M), world.tool_yaw(), WIDE_M, FAST)
-    yield goal
-    while world.solved():
-        yield goal

@@ -58,10 +58,15 @@ def hinted(spec: TaskSpec) -> list[Part]:
     found = []
     for call in spec.oracle:
         about = {call.object, call.target} - {None}
-        wants = [want for want in statements if not want.inner() and about <= {name for name, _ in want.names()}]
+        wants = [want for want in statements if _moves(want) and about <= {name for name, _ in want.names()}]
         want = wants[0] if wants else spec.goal
         found.append(Part(want, (Step(call.skill, call.object, call.target, call.site, want),), PUTTING))
     return found
+
+
+def _moves(statement: Predicate) -> bool:
+    """Whether something has to be done for a statement that is not made of others."""
+    return not statement.inner() and PLANNERS.get(statement.kind) is not _keep
 
 
 def in_order(unordered: list[Part]) -> list[Part]:

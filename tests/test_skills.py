@@ -9,6 +9,7 @@ from sim_finetune.plan import plan
 from sim_finetune.skills import SKILL_NAMES, Step, World, skill
 from sim_finetune.skills.patterns import spots
 from sim_finetune.skills.where import place_of
+from sim_finetune.spec import read_spec
 from sim_finetune.stages import SkillCall
 
 SEEDS = range(3_000_000, 3_000_002)
@@ -55,6 +56,16 @@ def test_does_what_a_task_hints():
     heights = []
     assert play(env, 1, lambda step: heights.append(env.data.body("target").xpos[2]))[0]
     assert max(heights) < 0.03
+
+
+def test_keeps_holding_what_must_last():
+    """Also between two stages: the object stays up until it has been there for long enough."""
+    up = {"kind": "hold_for", "seconds": 1.5, "part": {"kind": "height_above", "object": "target", "above_m": 0.06}}
+    stages = [{"goal": up, "instruction": "hold the {target} up", "weight": 1, "timeout_s": 20}]
+    spec = read_spec(task("stack_two").model_dump(mode="json") | {"stages": stages})
+    assert play(make_env(spec=spec, body="panda", max_steps=STEPS), 0)[0]
+    spec = read_spec(task("stack_two").model_dump(mode="json") | {"goal": up})
+    assert play(make_env(spec=spec, body="panda", max_steps=STEPS), 0)[0]
 
 
 def test_spots_keep_apart_from_what_stands_there_and_do_not_move():

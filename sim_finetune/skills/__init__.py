@@ -1,24 +1,14 @@
-"""What the oracle can do: a file and a generator of tool goals for each skill, found by looking into this folder."""
+"""What the oracle can do: for each skill that a task may hint, a file of its name with a generator of tool goals."""
 
 import importlib
 from collections.abc import Callable
+from typing import get_args
 
 from sim_finetune.skills.base import Goal, Skill, Step, World, smallest_turn
 from sim_finetune.skills.families import FAMILIES
+from sim_finetune.stages import SkillName
 
-SKILL_NAMES = (
-    "reach",
-    "grasp",
-    "lift",
-    "place",
-    "push",
-    "pull_joint",
-    "turn_joint",
-    "press",
-    "insert",
-    "sweep",
-    "release",
-)
+SKILL_NAMES: tuple[str, ...] = get_args(SkillName)
 
 
 def skill(name: str) -> Callable[[World, Step], Skill]:

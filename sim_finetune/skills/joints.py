@@ -10,6 +10,7 @@ from sim_finetune.skills.base import Step, World, smallest_turn
 
 LOOK_AHEAD_M = 0.05  # of the tool before the handle: with less, the controller's lag would let it stop
 LOOK_AHEAD_RAD = 0.5
+SPARE = 0.15  # of its range, more than is asked
 UPRIGHT = 0.7  # share of the joint's axis that is vertical, from which on the hand turns with the joint
 COMFORTABLE_RAD = 2.2  # of the tool's yaw: wrists go no farther
 
@@ -71,7 +72,7 @@ class Joint(NamedTuple):
         return 0.0 if self.slides() or abs(upright) < UPRIGHT else upright
 
 
-def wanted_fraction(step: Step, now: float) -> float:
+def wanted_fraction(step: Step) -> float:
     """The fraction of its range where the joint shall stand: amid what is allowed, open where nothing is said."""
     kind, on = getattr(step.want, "kind", None), getattr(step.want, "on", True)
     if kind in ("toggled", "pressed"):
@@ -81,13 +82,13 @@ def wanted_fraction(step: Step, now: float) -> float:
         return float((low + high) / 2)
     if high is not None:
         return 0.0
-    return 1.0
+    return 1.0 if low is None else min(1.0, low + SPARE)
 
 
 def left_to_go(joint: Joint, step: Step) -> float:
     """How far the joint still has to move [rad or m], with sign."""
     low, high = joint.world.env.task_spec.object(joint.name).joint_range
-    return (wanted_fraction(step, joint.fraction()) - joint.fraction()) * (high - low)
+    return (wanted_fraction(step) - joint.fraction()) * (high - low)
 
 
 def jaw_yaw(joint: Joint, left: float) -> float:

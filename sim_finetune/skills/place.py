@@ -23,8 +23,8 @@ def place(world: World, step: Step) -> Skill:
     def lost() -> bool:
         return not held(world, step)
 
-    for height_m, tolerance_m in ((OVER_M, ARRIVED_M), (TOUCHING_M, DOWN_M)):
-        yield from travel(world, lambda: at(height_m), tolerance_m, carried=carried(step), stop=lost)  # noqa: B023
+    yield from travel(world, lambda: at(OVER_M), ARRIVED_M, carried=carried(step), stop=lost)
+    yield from travel(world, lambda: at(TOUCHING_M), DOWN_M, carried=carried(step), stop=lost)
     if not lost():
         yield from release(world, step)
 

@@ -84,9 +84,10 @@ def _ahead(world: World, step: Step, height_m: float) -> Goal:
 
 
 def _done(world: World, step: Step) -> bool:
-    """The object has arrived, what is wished for holds, or the tool is no longer behind it."""
+    """The object has arrived, touches what it shall, or the tool is no longer behind it."""
     line = _line(world, step)
     gap = (world.centre(step.object) - world.tool())[:2]
     aside = abs(float(gap @ [-line.along[1], line.along[0]]))
     lost = aside > 0.03 or float(gap @ line.along[:2]) < 0.25 * line.contact_m
-    return lost or line.distance_m < ARRIVED_M
+    touches = getattr(step.want, "kind", None) == "in_contact" and step.want.holds(world.env.view)
+    return lost or touches or line.distance_m < ARRIVED_M

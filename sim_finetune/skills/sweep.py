@@ -36,7 +36,7 @@ def _stroke(world: World, step: Step) -> Skill:
 
 
 def _farthest(world: World, step: Step, zone_m: np.ndarray) -> np.ndarray:
-    """The grain farthest from the zone's middle: bodies named PILE/0, PILE/1, …"""
+    """The grain farthest from the zone's middle: bodies named PILE/1, PILE/2, …"""
     model = world.env.model
     grains = [i for i in range(model.nbody) if model.body(i).name.startswith(f"{step.object}/")]
     places = world.env.data.xpos[grains]

@@ -142,7 +142,7 @@ def test_a_library_s_tasks_are_examples_and_count_as_said():
     made = author(Scripted("x"), library=TASKS)
     assert "open_drawer" in made.memory.names()
     first = json.loads(made.memory.examples(1, 0))
-    assert not made.memory.is_new(first)
+    assert not made.memory.admit(first)
 
 
 def test_a_whole_spec_instead_of_its_wire_form_is_taken_when_the_ladder_takes_it():

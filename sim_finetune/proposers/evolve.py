@@ -10,7 +10,7 @@ import numpy as np
 from sim_finetune.catalogue import Row, read_catalogue
 from sim_finetune.ladder import PASSED, Verdict
 from sim_finetune.library import load_library
-from sim_finetune.proposers.mutations import MUTATIONS, joined
+from sim_finetune.proposers.mutations import MUTATIONS, clear, joined
 from sim_finetune.spec import TaskSpec, read_spec
 
 NOT_INHERITED = ("provenance", "oracle", "rewards", "missing_primitives")
@@ -49,7 +49,8 @@ class Evolver:
         task = document(parents[0])
         if rng.random() < self.crossover:
             parents.append(self._parent(rng))
-            task = joined(task, document(parents[1]), self.catalogue)
+            one, other = (clear(each, self.catalogue, rng) for each in (task, document(parents[1])))  # makes room
+            task = joined(one, other, self.catalogue)
         names = sorted(self.mutations)
         shares = np.array([self.mutations[name] for name in names], dtype=float)
         for name in rng.choice(names, size=int(rng.integers(1, self.most + 1)), p=shares / shares.sum()):

@@ -69,7 +69,7 @@ class Author:
         self._steps, proposed, stale = self._curriculum(), 0, 0
         while proposed < self.count and stale < self.limits.patience and (self._steps or not self.target):
             draft = self._draft()
-            if not self.memory.is_new(draft.said):
+            if not self.memory.admit(draft.said):
                 self.memory.note(draft.said, "this was proposed before")
                 stale += 1
                 continue

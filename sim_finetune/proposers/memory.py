@@ -8,6 +8,7 @@ from sim_finetune.rewire import to_wire
 from sim_finetune.spec import TaskSpec
 
 MOST_REASON = 400  # characters of a refusal that are told
+MOST_NAMES = 60
 
 
 class Entry(NamedTuple):
@@ -34,9 +35,9 @@ class Memory:
             except ValueError:
                 continue
             self.note(wire, "")
-            self.is_new(wire)
+            self.admit(wire)
 
-    def is_new(self, said: Row | str) -> bool:
+    def admit(self, said: Row | str) -> bool:
         """Whether nothing like it was said before; from now on it was. Two tasks that differ by their name are one."""
         key = said if isinstance(said, str) else json.dumps({**said, "name": ""}, sort_keys=True)
         new = key not in self._seen
@@ -54,8 +55,9 @@ class Memory:
         return "\n".join(self.accepted[(start + i) % number].wire for i in range(min(count, number)))
 
     def names(self) -> str:
-        """What the accepted tasks are called."""
-        return ", ".join(json.loads(entry.wire)["name"] for entry in self.accepted)
+        """What the accepted tasks are called, each name once, the latest MOST_NAMES."""
+        names = list(dict.fromkeys(json.loads(entry.wire)["name"] for entry in self.accepted))
+        return ", ".join(names[-MOST_NAMES:])
 
     def faults(self, count: int) -> str:
         """The last refusals, a line each, every reason once."""

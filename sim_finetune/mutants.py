@@ -28,7 +28,6 @@ from sim_finetune.poses import (
     free_qpos,
     get_pose,
     has_pose,
-    is_free,
     own_qpos,
     owner,
     qpos_of,
@@ -38,6 +37,8 @@ from sim_finetune.poses import (
 )
 
 MOST_TURN_RAD = np.pi / 4
+BY_JOINT = ("joint_fraction", "pressed", "toggled")  # predicates that look at a joint, not at a place
+ALIKE = 0.5  # of a joint's range: two that stand nearer are not told apart by exchanging them
 SAME_PLACE_M = 0.005
 TOUCH_M = 0.003  # how deep the robot may be in things in a state that is to pass for a real one
 GRIP_M = 0.01  # how much farther than at its nearest the tool may be from what it holds
@@ -118,27 +119,36 @@ def _exchanges(env: TaskEnv, leaves: list[Any]) -> Iterator[Mutant]:
     others = [thing.name for thing in spec.objects if thing.name not in named]
     pairs = list(combinations(dict.fromkeys(ours), 2))
     pairs += [(name, other) for name in dict.fromkeys(ours) for other in others]
+    jointed = {leaf.object for leaf in leaves if leaf.kind in BY_JOINT}
     for one, other in pairs:
         if spec.object(one).kind == spec.object(other).kind and not interchangeable(spec.goal, leaves, one, other):
-            yield Mutant(EXCHANGED, f"{one!r} and {other!r} exchange places", _exchange(env, one, other))
+            what = f"{one!r} and {other!r} exchange places"
+            if one not in jointed:
+                yield Mutant(EXCHANGED, what, _exchange_poses(env, one, other))
+            elif abs(env.view.fraction(one) - env.view.fraction(other)) > ALIKE:
+                yield Mutant(EXCHANGED, what, _exchange_joints(env, one, other))
 
 
-def _exchange(env: TaskEnv, one: str, other: str) -> Callable[[TaskEnv], None]:
-    """Poses of what can move bodily, each at its own height over the other's support; else the joints."""
+def _exchange_poses(env: TaskEnv, one: str, other: str) -> Callable[[TaskEnv], None]:
+    """Each at its own height over the other's support."""
     rises = env.task_spec.object(one).rest_height_m - env.task_spec.object(other).rest_height_m
     up = np.array([0, 0, rises, 0, 0, 0, 0])
 
-    def poses(env: TaskEnv) -> None:
+    def spoil(env: TaskEnv) -> None:
         first, second = get_pose(env, one), get_pose(env, other)
         set_pose(env, one, second + up)
         set_pose(env, other, first - up)
 
-    def joints(env: TaskEnv) -> None:
-        first, second = own_qpos(env, one), own_qpos(env, other)
+    return spoil
+
+
+def _exchange_joints(env: TaskEnv, one: str, other: str) -> Callable[[TaskEnv], None]:
+    first, second = own_qpos(env, one), own_qpos(env, other)
+
+    def spoil(env: TaskEnv) -> None:
         env.data.qpos[first], env.data.qpos[second] = env.data.qpos[second], env.data.qpos[first]
 
-    jointed = not is_free(env, one) and own_qpos(env, one)
-    return joints if jointed else poses
+    return spoil
 
 
 def _undone(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutant]:

@@ -24,10 +24,21 @@ IK_RESTARTS = 6  # the solver takes few steps a call, because it is made for sma
 
 
 def settles(
-    candidate: Candidate, *, seeds: int, seconds: float, penetration_m: float, drift_m: float, drift_rad: float
+    candidate: Candidate,
+    *,
+    placements: int,
+    seeds: int,
+    seconds: float,
+    penetration_m: float,
+    drift_m: float,
+    drift_rad: float,
 ) -> Candidate:
-    """R4: left alone, nothing explodes, sinks in or wanders, and everything is where the task says that it starts."""
+    """R4: there is room at `placements` seeds; left alone, nothing explodes, sinks in or wanders, and everything is
+    where the task says that it starts.
+    """
     env, deepest_m = make_env(candidate.task, candidate.studio), 0.0
+    for seed in candidate.seeds(placements):
+        env.reset(seed=seed)
     names = [thing.name for thing in candidate.task.objects]
     for seed in candidate.seeds(seeds):
         env.reset(seed=seed)

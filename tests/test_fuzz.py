@@ -20,7 +20,7 @@ from sim_finetune.ladder import BROKEN, PASSED, RUNGS, Verdict, climb
 FEW, MANY = 420, 10_000
 SECONDS, KIB = 10.0, 3 * 2**20  # that a text may take, and that the process may need
 CHEAP = {  # one seed a rung: what is asked here is whether it answers, not whether the task is good
-    "R4_settles": {"seeds": 1, "seconds": 0.2},
+    "R4_settles": {"placements": 1, "seeds": 1, "seconds": 0.2},
     "R5_visible": {"seeds": 1},
     "R6_not_solved": {"still_seeds": 1, "still_s": 0.2, "random_seeds": 1},
     "R7_reachable": {"seeds": 1},

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import mujoco
 import numpy as np
 import pytest
 from small_sim import studio, task
@@ -77,6 +78,20 @@ def test_what_the_goal_does_not_tell_apart_may_be_exchanged():
     spec = with_goal("pick_and_place", EITHER)
     kinds = {mutant.kind for mutant in mutants(*solved("pick_and_place", spec))}
     assert EXCHANGED not in kinds and SHIFTED in kinds
+
+
+@pytest.mark.parametrize(("other_m", "told_apart"), [(0.0, True), (0.085, False)])
+def test_drawers_are_told_apart_only_when_they_stand_differently(other_m, told_apart):
+    drawer = task("open_drawer").object("drawer").model_dump(mode="json")
+    other = {**drawer, "name": "other", "colour": "green", "region_m": [-0.04, -0.19, 0.08, -0.16]}
+    spec = read_spec({**task("open_drawer").model_dump(mode="json"), "objects": [drawer, other]})
+    env = make_env(spec, studio("hand", 80))
+    env.reset(seed=5)
+    start = Episode(5, "", *[np.zeros((1, 3), np.float32)] * 4, env.get_physics()[None], np.ones(1, bool))
+    env.data.qpos[[*own_qpos(env, "drawer"), *own_qpos(env, "other")]] = 0.085, other_m
+    mujoco.mj_forward(env.model, env.data)
+    exchanged = [mutant for mutant in mutants(env, start) if mutant.kind == EXCHANGED]
+    assert bool(exchanged) == told_apart and not any(holds_with(env, mutant) for mutant in exchanged)
 
 
 def test_of_several_ways_only_the_one_that_was_gone_counts():

@@ -1,5 +1,11 @@
-"""Coverage of two peers' tasks: docs/coverage.yaml in, the table in docs/tasks.md out (`python benchmarks/coverage.py`)."""
+"""Coverage of two peers' tasks: docs/coverage.yaml in, the table in docs/tasks.md out.
 
+`python benchmarks/coverage.py` makes the table; `python benchmarks/coverage.py seeds=3` has the oracle play every task
+before, and keeps what came of it in docs/coverage_played.json.
+"""
+
+import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +13,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from lapa.files import atomic_path
+from lapa.files import atomic_path, write_json
+from sim_finetune.completion import completion
+from sim_finetune.embodiment import load_embodiment
+from sim_finetune.episode import Studio, make_env
 from sim_finetune.plan import plan
 from sim_finetune.predicates import every
 from sim_finetune.spec import TaskSpec, read_spec
@@ -15,6 +24,8 @@ from sim_finetune.spec import TaskSpec, read_spec
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PEERS = ("GenSim", "RoboGen")
 BASICS = {"version": 1, "hold_s": 0.3, "clearance_m": 0.02}
+PLAYED = DOCS / "coverage_played.json"
+BODY, MAX_STEPS, FIRST_SEED = "panda", 400, 4_000_000
 BEGIN, END = "<!-- coverage: made by benchmarks/coverage.py -->", "<!-- end of coverage -->"
 
 
@@ -49,33 +60,45 @@ def task(peer: str, entry: Mapping[str, Any]) -> TaskSpec:
     return read_spec(BASICS | {"name": name, "family": peer.lower(), "instructions": [entry["says"]]} | own)
 
 
-def table(found: list[Idea]) -> str:
+def play(found: list[Idea], count: int) -> dict[str, str]:
+    """Episodes that the oracle completed, as "2 of 3", by the task's hash."""
+    studio = Studio(load_embodiment(BODY), 64, 10, ("front",), MAX_STEPS)
+    played = {}
+    for spec in (idea.spec for idea in found if idea.spec):
+        done = completion(make_env(spec, studio), {}, range(FIRST_SEED, FIRST_SEED + count))
+        played[spec.hash] = f"{round(done.share * count)} of {count}"
+        print(f"{spec.name}: {played[spec.hash]} {done.stages or ''} {done.fault}", flush=True)
+    return played
+
+
+def table(found: list[Idea], played: Mapping[str, str]) -> str:
     """Markdown: a summary, what is said and with which predicates, and what cannot be said."""
     said, unsaid = [idea for idea in found if idea.spec], [idea for idea in found if not idea.spec]
-    lines = ["| peer | ideas | said | of these as they are | with a change | planned by the oracle | cannot be said |"]
-    lines += ["|---|---|---|---|---|---|---|", *(_summary(peer, found) for peer in PEERS), ""]
-    lines += ["| peer | idea | objects | predicates | stages | what is otherwise |", "|---|---|---|---|---|---|"]
-    lines += [_row(idea, idea.spec) for idea in said if idea.spec]
+    lines = ["| peer | ideas | said | as it is | with a change | planned | completed at least once | cannot be said |"]
+    lines += ["|---|---|---|---|---|---|---|---|", *(_summary(peer, found, played) for peer in PEERS), ""]
+    lines += ["| peer | idea | objects | predicates | stages | completed | what is otherwise |"]
+    lines += ["|---|---|---|---|---|---|---|", *(_row(idea, idea.spec, played) for idea in said if idea.spec)]
     lines += ["", "| peer | idea | why it cannot be said | missing primitive |", "|---|---|---|---|"]
     lines += [f"| {idea.peer} | {idea.name} | {idea.cannot} | {idea.missing} |" for idea in unsaid]
     return "\n".join(lines)
 
 
-def _summary(peer: str, found: list[Idea]) -> str:
+def _summary(peer: str, found: list[Idea], played: Mapping[str, str]) -> str:
     own = [idea for idea in found if idea.peer == peer]
-    said = [idea for idea in own if idea.spec]
-    changed = sum(bool(idea.changed) for idea in said)
-    planned = sum(has_plan(idea.spec) for idea in said if idea.spec)
-    cells = [peer, len(own), len(said), len(said) - changed, changed, planned, len(own) - len(said)]
+    specs = [idea.spec for idea in own if idea.spec]
+    changed, planned = sum(bool(idea.changed) for idea in own), sum(map(has_plan, specs))
+    done = sum(not played.get(spec.hash, "0").startswith("0") for spec in specs)
+    cells = [peer, len(own), len(specs), len(specs) - changed, changed, planned, done, len(own) - len(specs)]
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def _row(idea: Idea, spec: TaskSpec) -> str:
+def _row(idea: Idea, spec: TaskSpec, played: Mapping[str, str]) -> str:
     kinds = Counter(thing.kind for thing in spec.objects)
     objects = ", ".join(f"{count} {kind}" if count > 1 else kind for kind, count in kinds.items())
     goals = [*(stage.goal for stage in spec.stages), spec.goal]
     said = ", ".join(dict.fromkeys(part.kind for goal in goals for part in every(goal) if not part.inner()))
-    return f"| {idea.peer} | {idea.name} | {objects} | {said} | {len(spec.stages) or ''} | {idea.changed} |"
+    cells = [idea.peer, idea.name, objects, said, len(spec.stages) or "", played.get(spec.hash, ""), idea.changed]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def has_plan(spec: TaskSpec) -> bool:
@@ -93,9 +116,21 @@ def between_marks(page: str, text: str) -> str:
     return f"{page.partition(BEGIN)[0]}{BEGIN}\n{text}\n{END}{page.partition(END)[2]}"
 
 
-if __name__ == "__main__":
+def read_played() -> dict[str, str]:
+    """What the last `seeds=` run found; empty before the first."""
+    return json.loads(PLAYED.read_text()) if PLAYED.is_file() else {}
+
+
+def main(words: list[str]) -> None:
+    """Play when asked to, then write the table."""
+    found = list(ideas())
+    for count in (word.removeprefix("seeds=") for word in words):
+        write_json(PLAYED, play(found, int(count)))
     path = DOCS / "tasks.md"
-    page = between_marks(path.read_text(), table(list(ideas())))
+    page = between_marks(path.read_text(), table(found, read_played()))
     with atomic_path(path) as partial:
         partial.write_text(page)
-    print(f"{path}: {sum(bool(idea.spec) for idea in ideas())} ideas said")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -8,6 +8,7 @@ from small_sim import studio, task, task_folder
 from small_tasks import small_env, small_task, thing
 
 from lapa.config import compose
+from lapa.report import main as report
 from lapa.report_codes import cards, missing_cards
 from lapa.report_gather import gather
 from lapa.report_tasks import task_cards
@@ -104,5 +105,8 @@ def test_the_door_writes_shows_and_the_page_tells(tmp_path, capsys, monkeypatch)
     stages = gather([tmp_path / "worth"], skip=tmp_path / "page")
     assert [card.count for card in task_cards(stages)] == [2]
     assert not cards(stages) and not missing_cards(stages)  # it is no card of latent codes, and none is missed
+    report(compose("report", [f"runs={tmp_path / 'worth'}", f"out={tmp_path / 'page'}"]))
+    page = (tmp_path / "page" / "page.html").read_text()
+    assert "Quality of 2 tasks (worth)" in page and "97.5%" in page
     main(compose("tasks", words))
     assert "unchanged" in capsys.readouterr().out

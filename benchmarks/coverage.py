@@ -17,7 +17,6 @@ from lapa.files import atomic_path, write_json
 from sim_finetune.completion import completion
 from sim_finetune.embodiment import load_embodiment
 from sim_finetune.episode import Studio, make_env
-from sim_finetune.plan import plan
 from sim_finetune.predicates import every
 from sim_finetune.spec import TaskSpec, read_spec
 
@@ -74,8 +73,8 @@ def play(found: list[Idea], count: int) -> dict[str, str]:
 def table(found: list[Idea], played: Mapping[str, str]) -> str:
     """Markdown: a summary, what is said and with which predicates, and what cannot be said."""
     said, unsaid = [idea for idea in found if idea.spec], [idea for idea in found if not idea.spec]
-    lines = ["| peer | ideas | said | as it is | with a change | planned | completed at least once | cannot be said |"]
-    lines += ["|---|---|---|---|---|---|---|---|", *(_summary(peer, found, played) for peer in PEERS), ""]
+    lines = ["| peer | ideas | said | as it is | with a change | completed at least once | cannot be said |"]
+    lines += ["|---|---|---|---|---|---|---|", *(_summary(peer, found, played) for peer in PEERS), ""]
     lines += ["| peer | idea | objects | predicates | stages | completed | what is otherwise |"]
     lines += ["|---|---|---|---|---|---|---|", *(_row(idea, idea.spec, played) for idea in said if idea.spec)]
     lines += ["", "| peer | idea | why it cannot be said | missing primitive |", "|---|---|---|---|"]
@@ -86,9 +85,9 @@ def table(found: list[Idea], played: Mapping[str, str]) -> str:
 def _summary(peer: str, found: list[Idea], played: Mapping[str, str]) -> str:
     own = [idea for idea in found if idea.peer == peer]
     specs = [idea.spec for idea in own if idea.spec]
-    changed, planned = sum(bool(idea.changed) for idea in own), sum(map(has_plan, specs))
+    changed = sum(bool(idea.changed) for idea in own)
     done = sum(not played.get(spec.hash, "0").startswith("0") for spec in specs)
-    cells = [peer, len(own), len(specs), len(specs) - changed, changed, planned, done, len(own) - len(specs)]
+    cells = [peer, len(own), len(specs), len(specs) - changed, changed, done, len(own) - len(specs)]
     return f"| {' | '.join(map(str, cells))} |"
 
 
@@ -99,14 +98,6 @@ def _row(idea: Idea, spec: TaskSpec, played: Mapping[str, str]) -> str:
     said = ", ".join(dict.fromkeys(part.kind for goal in goals for part in every(goal) if not part.inner()))
     cells = [idea.peer, idea.name, objects, said, len(spec.stages) or "", played.get(spec.hash, ""), idea.changed]
     return f"| {' | '.join(map(str, cells))} |"
-
-
-def has_plan(spec: TaskSpec) -> bool:
-    """Whether the oracle derives steps for it; whether they lead there is for `lapa tasks validate` to say."""
-    try:
-        return bool(plan(spec))
-    except ValueError:
-        return False
 
 
 def between_marks(page: str, text: str) -> str:

@@ -36,14 +36,14 @@ def carried(step: Step) -> str | None:
 
 def first_yaw(world: World, name: str, place: Place) -> float:
     """The tool's yaw to set the object down with: as it is, or if the object has to turn, nearest to the home's."""
-    if place.yaw_rad is None:
-        return world.tool_yaw()
-    return world.tool_yaw() + _turn(world, name, place, 0.0)
+    if place.yaw_rad is not None:
+        return world.tool_yaw() + _turn(world, name, place, 0.0)
+    return world.tool_yaw() if place.hand_rad is None else place.hand_rad
 
 
 def tool_goal(world: World, step: Step, place: Place, height_m: float, yaw_rad: float) -> Goal:
     """The tool where the held object is `height_m` over its place, turned as it has to be by now; yaw_rad: about so."""
-    turn = 0.0
+    turn = yaw_rad - world.tool_yaw()
     if place.yaw_rad is not None:
         turn = _turn(world, step.object, place, yaw_rad)
         yaw_rad = world.tool_yaw() + turn

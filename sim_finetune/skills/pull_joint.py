@@ -22,7 +22,7 @@ from sim_finetune.skills.travel import travel
 
 BELOW_M = 0.006  # of the fingertips under the handle's middle
 SLIPPED_M = 0.04
-STUCK_STEPS = 12  # without progress
+STUCK_STEPS, ENOUGH_STEPS = 12, 3  # without progress
 PROGRESS = 0.01  # of the joint's range
 TRIES = 2
 
@@ -58,7 +58,7 @@ def _take(joint: Joint, yaw_rad: float) -> Skill:
 def _follow(joint: Joint, step: Step) -> Skill:
     """A point before the handle on its way, until it is there, slips out of the fingers or moves no more."""
     start, yaw, best, idle = joint.value(), joint.world.tool_yaw(), np.inf, 0
-    while idle < STUCK_STEPS and not _arrived(joint, step):
+    while idle < _patience(joint, step) and not _arrived(joint, step):
         left = left_to_go(joint, step)
         if float(np.linalg.norm(joint.world.tool() - joint.world.site(joint.name, "handle"))) > SLIPPED_M:
             return
@@ -68,6 +68,12 @@ def _follow(joint: Joint, step: Step) -> Skill:
             return
         yield Goal(up(joint.handle_after(ahead), -BELOW_M), turn, 0.0, SLOW)
         best, idle = (abs(left), 0) if abs(left) < best - 1e-3 else (best, idle + 1)
+
+
+def _patience(joint: Joint, step: Step) -> int:
+    """Steps without progress: few where it is good enough already."""
+    enough = step.want is not None and step.want.holds(joint.world.env.view)
+    return ENOUGH_STEPS if enough else STUCK_STEPS
 
 
 def _arrived(joint: Joint, step: Step) -> bool:

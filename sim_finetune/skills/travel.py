@@ -13,6 +13,7 @@ ASIDE_M = 0.07  # half of the hand's breadth: what is farther from the way than 
 ARRIVING_M = 0.025  # sideways distance from which the tool goes straight to its goal
 TIP_M = 0.010  # the fingertips are so much lower than the tool's point
 TURNED_RAD = 0.06
+TURNING_RAD, TURN_STEPS = 0.01, 4  # a wrist that turns by less for so long can turn no farther
 
 
 def travel(
@@ -27,12 +28,16 @@ def travel(
 
     carried: the object in the fingers; stop: ends the movement early.
     """
+    least, idle = np.inf, 0
     for _ in range(PATIENCE_STEPS):
         wanted = goal()
         if stop():
             return False
-        if near(world, tolerance_m)(wanted) and abs(wanted.yaw_rad - world.tool_yaw()) < TURNED_RAD:
-            return True
+        if near(world, tolerance_m)(wanted):
+            off = abs(wanted.yaw_rad - world.tool_yaw())
+            least, idle = (off, 0) if off < least - TURNING_RAD else (least, idle + 1)
+            if off < TURNED_RAD or idle > TURN_STEPS:
+                return True
         yield _over(world, wanted, carried)
     return False
 

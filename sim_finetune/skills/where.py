@@ -26,13 +26,15 @@ class Place(NamedTuple):
     """Where an object's frame belongs [m, workspace frame].
 
     yaw_rad: its turn about the vertical, None for any; period_rad: turns by this much look alike;
-    lowest_m: the tool must not go lower: the palm over a wall, or fingertips over a board; objects fall the rest.
+    lowest_m: the tool must not go lower: the palm over a wall, or fingertips over a board; objects fall the rest;
+    hand_rad: where the object may be turned anyhow, the tool's yaw (modulo π) with room for a hand, None for any.
     """
 
     point_m: Float[np.ndarray, "3"]
     yaw_rad: float | None = None
     period_rad: float = 2 * np.pi
     lowest_m: float = -np.inf
+    hand_rad: float | None = None
 
 
 def place_of(world: World, step: Step) -> Place:
@@ -74,7 +76,10 @@ def _inside(world: World, step: Step) -> Place:
     target = target_of(step)
     middle, half = world.site(target, "inside"), world.env.model.site(f"{target}/inside").size
     floor = at_height(middle, middle[2] - half[2]) + _share(world, step, half)
-    return Place(up(floor, _rest_m(world, step.object)), lowest_m=float(middle[2] + half[2]) - RIM_M)
+    lowest = float(middle[2] + half[2]) - RIM_M
+    lidded = hasattr(world.env.task_spec.object(target), "joint_name")  # a broad hand goes along the lid or the cabinet
+    along = smallest_turn(world.yaw(target) - np.pi / 2, np.pi) if lidded else None
+    return Place(up(floor, _rest_m(world, step.object)), lowest_m=lowest, hand_rad=along)
 
 
 def _in_zone(world: World, step: Step) -> Place:

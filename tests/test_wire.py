@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import yaml
 from pydantic import TypeAdapter
@@ -140,3 +141,32 @@ def test_a_catalogue_with_an_unknown_kind_or_area_is_refused():
         read_catalogue({**TABLE, "kinds": {"teapot": {}}})
     with pytest.raises(ValueError, match="no area of block 'moon'"):
         read_catalogue({**TABLE, "kinds": {"block": {**TABLE["kinds"]["block"], "area": "moon"}}})
+
+
+JUNK = [None, True, -1, 0.5, 10**400, float("nan"), "", "../..", "item9", "\ud800", "{item1}"]
+JUNK += [[], {}, [[]], {"kind": "all"}, [0] * 50]
+
+
+def spoiled(node, rng):
+    """The same document with one part of it replaced, left out or doubled."""
+    if not isinstance(node, (dict, list)) or not node or rng.random() < 0.2:
+        return JUNK[rng.integers(len(JUNK))]
+    if isinstance(node, list):
+        place = int(rng.integers(len(node)))
+        return [*node[:place], spoiled(node[place], rng), *node[place + int(rng.random() < 0.8) :]]
+    key = str(rng.choice(list(node)))
+    kept = {name: value for name, value in node.items() if name != key}
+    return kept if rng.random() < 0.2 else kept | {key: spoiled(node[key], rng)}
+
+
+def test_two_thousand_spoiled_replies_end_in_one_line_or_in_a_document():
+    wires = [put_on(), *(to_wire(task(name), CATALOGUE) for name in TASKS)]
+    rng, faults = np.random.default_rng(0), 0
+    for i in range(2000):
+        wire = spoiled(wires[i % len(wires)], rng)
+        try:
+            json.dumps(from_wire(wire if isinstance(wire, dict) else {}, CATALOGUE))
+        except ValueError as error:
+            faults += 1
+            assert "\n" not in str(error) and len(str(error)) < 1000
+    assert 200 < faults < 2000

@@ -6,7 +6,7 @@ from sim_finetune.skills.base import FAST, SLOW, Goal, Skill, Step, World, at_he
 from sim_finetune.skills.travel import rise, straight, travel
 from sim_finetune.skills.where import target_of
 
-SWEEP_M = 0.014  # height of the tool over the table
+SWEEP_M = 0.011  # height of the tool over the table: fingertips just above it
 BEHIND_M = 0.04
 OVER_M = 0.06  # height between two strokes
 BROAD_M = 0.016  # between the fingers: broad, but no grain goes through

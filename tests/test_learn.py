@@ -9,9 +9,11 @@ from hydra.utils import instantiate
 from small_sim import studio, task
 
 from lapa.config import compose
+from sim_finetune.embodiment import load_embodiment
 from sim_finetune.episode import make_env
 from sim_finetune.games import play_through, play_together
 from sim_finetune.learn import Learner, Lessons, move, observe
+from sim_finetune.solvers import solver_for
 
 BY_DESIGN = "ignore:.*(infinity|different from the unwrapped)"  # positions have no bound; it is a wrapper
 
@@ -77,3 +79,16 @@ def test_an_unknown_algorithm_is_refused():
     settings = {"settings": {}, "total_steps": 1, "step_m": 0.04, "step_rad": 0.2, "approach": 0.3, "seed": 0}
     with pytest.raises(ValueError, match=r"no algorithm 'A2D'; there are \['PPO', 'SAC'\]"):
         Learner(algorithm="A2D", **settings)
+
+
+def test_success_does_not_end_a_lesson():
+    lesson = lessons()
+    env, solver = lesson.unwrapped, solver_for(load_embodiment("hand"))
+    lesson.reset(seed=0)
+    for _ in range(30):
+        tool, _ = solver.forward(env.target()[:-1])
+        away = env.view.site("target/top") + np.array([0, 0, 0.015]) - tool
+        _, _, done, _, info = lesson.step(np.array([*np.clip(away / 0.04, -1, 1), 0, 1], np.float32))
+        if info["success"]:
+            break
+    assert info["success"] and not done

@@ -20,15 +20,16 @@ from sim_finetune.spec import TaskSpec
 
 ALGORITHMS = ("PPO", "SAC")  # of stable-baselines3, for actions that are numbers
 MOVES = 5  # of the tool: along x, y, z, about the vertical; and of the opening
+DM = 10.0  # in a metre: distances are then numbers near 1, as joints and axes are
 MISSING = "stable-baselines3 is not installed: pip install 'lapa[rl]'"
 
 
 def observe(env: TaskEnv) -> Float32[np.ndarray, "o"]:
-    """All that a state tells: joints and opening; of each object, where it is from the tool [m], its axes, its joint."""
+    """All that a state tells: joints and opening; of each object, where it is from the tool [dm], its axes, its joint."""
     view, tool = env.view, env.view.site(env.view.tool)
-    parts = [env.state(), tool]
+    parts = [env.state(), tool * DM]
     for thing in env.task_spec.objects:
-        parts += [view.centre(thing.name) - tool, view.axes(thing.name)[:, :2].ravel()]
+        parts += [(view.centre(thing.name) - tool) * DM, view.axes(thing.name)[:, :2].ravel()]
         if hasattr(thing, "joint_name"):
             parts.append(np.array([view.fraction(thing.name)]))
     return np.concatenate(parts).astype(np.float32)

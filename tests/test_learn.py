@@ -47,7 +47,7 @@ def test_the_objects_place_is_seen_from_the_tool():
     seen = [observe(env) for seed in (0, 1) if env.reset(seed=seed)]
     first = len(env.state()) + 3
     np.testing.assert_allclose(
-        seen[1][first : first + 3], env.view.centre("target") - seen[1][first - 3 : first], atol=1e-6
+        seen[1][first : first + 3], 10 * env.view.centre("target") - seen[1][first - 3 : first], atol=1e-6
     )
     assert not np.array_equal(*seen)
 

@@ -25,6 +25,7 @@ FAST = ["ladder=quick", "embodiment=hand", *ONLY_REACH, "ladder.R8_oracle.seeds=
 
 def sampler(**changes):
     settings = {"weights": {"reach": 1, "push_to_zone": 3}, "size_scale": (1.0, 1.1), "distractors": (0, 3)}
+    settings["colours"] = ["red", "green", "blue", "yellow", "purple", "cyan"]
     templates = {name: task(name).model_dump(mode="json") for name in ("reach", "push_to_zone")}
     return Sampler(**({"templates": templates, **settings, "wordings": 2, "count": 30, "seed": 0} | changes))
 
@@ -38,6 +39,25 @@ def test_proposals_are_tasks_and_depend_on_seed_and_number_alone():
     for spec in specs:
         colours = [thing.colour for thing in spec.objects]
         assert len(set(colours)) == len(colours) and len(spec.instructions) == 2
+
+
+def test_only_the_given_colours_are_drawn_and_unknown_ones_are_refused():
+    things = [
+        thing
+        for text in sampler(colours=["red", "black"], distractors=(0, 0)).proposals()
+        for thing in read_spec(text).objects
+    ]
+    assert {thing.colour for thing in things} == {"red", "black"}
+    with pytest.raises(ValueError, match=r"no colours \['beige'\]; there are"):
+        sampler(colours=["red", "beige"])
+
+
+def test_the_demo_has_the_tasks_it_was_measured_on():
+    cfg = compose("propose", ["out=none", "count=48", *ONLY_REACH])
+    hashes = sorted(read_spec(text).hash for text in instantiate(cfg.proposer).proposals())
+    assert hashes[:2] == ["0078aaa293856dc3", "023c28bd7507d52b"], (
+        "another palette or size makes other, easier or harder tasks"
+    )
 
 
 def test_weights_of_an_unknown_template_are_refused():

@@ -17,8 +17,8 @@ class Sampler:
     """Draws `count` variations of hand-written tasks.
 
     templates: {name: task}, checked here; weights: {name: relative frequency}; size_scale: (low, high) factor on the
-    half extents of everything that can move; distractors: (fewest, most) objects that the goal does not name;
-    wordings: how many of a template's instructions a task keeps.
+    half extents of everything that can move; colours: those that things may have; distractors: (fewest, most) objects
+    that the goal does not name; wordings: how many of a template's instructions a task keeps.
     """
 
     def __init__(
@@ -27,6 +27,7 @@ class Sampler:
         templates: Mapping[str, Any],
         weights: Mapping[str, float],
         size_scale: tuple[float, float],
+        colours: list[str],
         distractors: tuple[int, int],
         wordings: int,
         count: int,
@@ -38,6 +39,10 @@ class Sampler:
                 f"weights for {list(weights)} must name templates, one above 0; there are {list(templates)}"
             )
         self.templates = {name: read_spec(task).model_dump(mode="json") for name, task in templates.items()}
+        unknown = sorted(set(colours) - set(COLOURS))
+        if unknown or not colours:
+            raise ValueError(f"no colours {unknown}; there are {list(COLOURS)}")
+        self.colours = list(colours)
         self.weights, self.size_scale, self.distractors = dict(weights), size_scale, distractors
         self.wordings, self.count, self.seed = wordings, count, seed
 
@@ -53,7 +58,7 @@ class Sampler:
     def _vary(self, task: Task, rng: np.random.Generator) -> Task:
         task["objects"] = self._crowd(task, rng)
         scale = float(rng.uniform(self.size_scale[0], self.size_scale[1]))
-        colours = rng.permutation(list(COLOURS))  # all different, so that the words name one object
+        colours = rng.permutation(self.colours)  # all different, so that the words name one object
         for thing, colour in zip(task["objects"], colours, strict=False):
             thing["colour"] = str(colour)
             if thing["kind"] == "block":
@@ -68,6 +73,6 @@ class Sampler:
         needed = {thing.name for thing in read_spec(task).goal_objects()}
         wanted = [thing for thing in task["objects"] if thing["name"] in needed]
         others = [thing for thing in task["objects"] if thing["name"] not in needed]
-        room = len(COLOURS) - len(wanted)
+        room = len(self.colours) - len(wanted)
         number = min(int(rng.integers(self.distractors[0], self.distractors[1] + 1)), room) if others else 0
         return wanted + [{**others[i % len(others)], "name": f"other{i + 1}"} for i in range(number)]

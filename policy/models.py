@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from lapa import checkpoint
 from lapa.records import Images
-from policy.heads import ChunkHead
+from policy.heads.chunk import ChunkHead
 from policy.normalise import Normaliser
 from policy.trunk import ALLOWED, Trunk, stack_cameras
 

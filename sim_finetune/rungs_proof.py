@@ -24,27 +24,33 @@ IN_HAND = ("grasped", "height_above")  # goals that end with the object in the g
 
 
 def oracle(candidate: Candidate, *, seeds: int, share: float, wilson_low: float, hold_s: float) -> Candidate:
-    """R8: the expert, through the policy's own controller, brings the goal about, it holds, and nothing stays in hand."""
-    env = make_env(candidate.task, candidate.studio)
-    episodes = {seed: play(env, UNDISTURBED, seed=seed) for seed in candidate.seeds(seeds)}
-    faults = {seed: _fault(env, episode, hold_s) for seed, episode in episodes.items()}
-    missed = {seed: fault for seed, fault in faults.items() if fault}
-    solved = seeds - len(missed)
-    if solved < share * seeds or wilson(solved, seeds).low < wilson_low:
-        seed, fault = next(iter(missed.items()), (candidate.first_seed, "too few seeds"))
-        raise ValueError(
-            f"the expert completes {solved} of {seeds} episodes (not seeds {list(missed)[:5]}; seed {seed}: {fault})"
-        )
-    kept = tuple(episode for seed, episode in episodes.items() if not faults[seed])
-    facts: dict[str, Any] = {
-        "solved": solved,
-        "seeds": seeds,
-        "wilson_low": wilson(solved, seeds).low,
-        "missed": sorted(missed),
-    }
-    facts["first_seed"] = kept[0].seed
+    """R8: the expert, through the policy's own controller, brings the goal about, it holds, and nothing stays in hand.
+
+    Ends with the episode after which the others could not make up for those that failed.
+    """
+    env, kept, missed = make_env(candidate.task, candidate.studio), list[Episode](), dict[int, str]()
+    _check_hope(seeds, seeds, share, wilson_low, missed)
+    for seed in candidate.seeds(seeds):
+        episode = play(env, UNDISTURBED, seed=seed)
+        if fault := _fault(env, episode, hold_s):
+            missed[seed] = fault
+        else:
+            kept.append(episode)
+        _check_hope(seeds - len(missed), seeds, share, wilson_low, missed)
+    facts: dict[str, Any] = {"solved": len(kept), "seeds": seeds, "wilson_low": wilson(len(kept), seeds).low}
+    facts |= {"missed": sorted(missed), "first_seed": kept[0].seed}
     facts["steps"] = float(np.mean([len(episode.success) for episode in kept]))
-    return candidate._replace(episodes=kept, facts=facts)
+    return candidate._replace(episodes=tuple(kept), facts=facts)
+
+
+def _check_hope(at_best: int, seeds: int, share: float, wilson_low: float, missed: dict[int, str]) -> None:
+    """ValueError when even `at_best` solved episodes of so many would not be enough."""
+    if at_best < share * seeds or wilson(at_best, seeds).low < wilson_low:
+        seed, fault = next(iter(missed.items()), (None, "too few seeds"))
+        raise ValueError(
+            f"the expert completes at most {at_best} of {seeds} episodes "
+            f"(not seeds {list(missed)[:5]}; seed {seed}: {fault})"
+        )
 
 
 def _fault(env: TaskEnv, episode: Episode, hold_s: float) -> str:

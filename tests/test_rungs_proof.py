@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from small_sim import studio, task
 
+from sim_finetune import rungs_proof
 from sim_finetune.episode import Episode, make_env, play
 from sim_finetune.rungs_proof import UNDISTURBED, learnable, mutated, oracle, replayed
 from sim_finetune.rungs_text import Candidate
@@ -39,6 +40,15 @@ def test_the_oracle_hands_its_episodes_on_with_what_it_measured():
 def test_why_an_episode_does_not_count_is_said(changes, max_steps, words):
     with pytest.raises(ValueError, match=words):
         oracle(candidate(max_steps=max_steps), **R8 | changes)
+
+
+def test_the_oracle_stops_where_no_other_seed_could_help(monkeypatch):
+    played: list[int] = []
+    watched = lambda env, jolts, *, seed: played.append(seed) or play(env, jolts, seed=seed)  # noqa: E731
+    monkeypatch.setattr(rungs_proof, "play", watched)
+    with pytest.raises(ValueError, match="at most 7 of 10 episodes"):
+        oracle(candidate(max_steps=4), **R8 | {"seeds": 10, "share": 0.8})
+    assert played == [5, 6, 7]
 
 
 def test_a_recorded_episode_comes_back_bit_for_bit(episode):

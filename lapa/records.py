@@ -33,14 +33,17 @@ class LatentStep(NamedTuple):
 
 
 class Demo(NamedTuple):
-    """A step of a demonstration with the n actions that follow, in the embodiment's units; collect → policy."""
+    """A step of a demonstration with the n actions that follow, in the embodiment's units; collect → policy.
+
+    `action_mask` is false past the demonstration's end, and in dimensions that its robot lacks.
+    """
 
     key: str
     images: Images
     text: str
     state: Float32[Tensor, "*b s"]
     actions: Float32[Tensor, "*b n d"]
-    action_mask: Bool[Tensor, "*b n"]
+    action_mask: Bool[Tensor, "*b n d"]
 
 
 class Observation(NamedTuple):

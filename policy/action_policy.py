@@ -4,47 +4,58 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from lapa import checkpoint
 from lapa.records import Demo
-from policy.inherit import inherit_trunk
+from policy.heads.action import Examples, masked_mean
+from policy.inherit import inherit_fit, inherit_trunk
 from policy.models import ActionModel
 from policy.module import PolicyModule, Settings
+from policy.normalise import Normaliser
+from policy.trunk import ALLOWED
 
 
 class ActionPolicy(PolicyModule):
     """Learns a robot's actions from demonstrations, from a latent policy's trunk or, `init_from=null`, from scratch.
 
-    Logs the mean absolute error beside `mean_error`, that of always doing the demonstrations' mean.
+    Logs the head's loss; on validation the mean absolute error of what the policy does, beside `mean_error`, that of always
+    doing the demonstrations' mean (with `normalisation: quantile`, the middle of their range).
     """
 
     model: ActionModel
 
-    def __init__(self, *, codes_per_step: int, **common: Any) -> None:
+    def __init__(self, *, codes_per_step: int, normalisation: str, **common: Any) -> None:
         super().__init__(**common)
-        self.codes_per_step = codes_per_step
+        self.codes_per_step, self.normalisation = codes_per_step, normalisation
 
     def setup_from(self, facts: Mapping[str, Any]) -> None:
         """Build for the demonstrations' robot; take up `init_from` (ValueError when it does not fit)."""
-        names = ("cameras", "embodiment", "state_names", "action_names", "absolute", "statistics", "chunk_steps")
-        self.settings = {key: facts[key] for key in names}
+        names = ("cameras", "embodiment", "state_names", "action_names", "absolute", "chunk_steps")
+        self.settings = {key: facts[key] for key in names} | {"normalisation": self.normalisation}
         self.settings |= {"backbone": self.backbone, "head": self.head, "codes_per_step": self.codes_per_step}
+        self.settings["statistics"] = facts["statistics"] | {"head": self._fit(facts)}
         self.facts = {key: facts[key] for key in ("fps", "image_px") if key in facts}
         self.model = ActionModel(**self.settings)
         if self.init_from is not None:
             inherit_trunk(self.model, Path(self.init_from), self.settings)
 
     def training_step(self, batch: Demo, _: int) -> Tensor:
-        """Mean absolute error of normalised actions."""
-        loss, _zero = self._errors(batch)
+        """The head's loss of normalised actions."""
+        loss = self.model.loss(self.see(batch), list(batch.text), batch.state, batch.actions, batch.action_mask)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def validation_step(self, batch: Demo, _: int) -> None:
-        """The same on demonstrations never trained on."""
-        loss, mean_error = self._errors(batch)
-        rows = {"val/loss": loss, "val/mean_error": mean_error}
+        """The error of acting on demonstrations never trained on, in normalised units."""
+        predicted = self.model(self.see(batch), list(batch.text), batch.state).float()
+        wanted = self.model.normaliser.normalise(batch.state, batch.actions)
+        error, mean_error = (
+            masked_mean((guess - wanted).abs(), batch.action_mask) for guess in (predicted, wanted * 0)
+        )
+        rows = {"val/loss": error, "val/mean_error": mean_error}
         self.log_dict(rows, batch_size=len(batch.state), prog_bar=True, sync_dist=True)
 
     def export(self, folder: Path) -> Settings:
@@ -53,8 +64,16 @@ class ActionPolicy(PolicyModule):
         ours = ("embodiment", "cameras", "codes_per_step", "chunk_steps")
         return self.facts | {key: self.settings[key] for key in ours}
 
-    def _errors(self, batch: Demo) -> tuple[Tensor, Tensor]:
-        predicted = self.model(self.see(batch), list(batch.text), batch.state)
-        wanted = self.model.normaliser.normalise(batch.state, batch.actions)
-        head = self.model.actions
-        return head.loss(predicted, wanted, batch.action_mask), head.loss(wanted * 0, wanted, batch.action_mask)
+    def _fit(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The head's fit to normalised demonstrations, or that of the action policy whose weights it starts from."""
+        kept = inherit_fit(Path(self.init_from)) if self.init_from is not None else None
+        if kept is not None:
+            return kept
+        normaliser = Normaliser(
+            **{key: facts[key] for key in ("state_names", "action_names", "absolute", "statistics")},
+            normalisation=self.normalisation,
+        )
+        chunks = normaliser.scale(torch.from_numpy(facts["examples"].chunks)).numpy()
+        mask = np.broadcast_to(facts["examples"].mask[..., None], chunks.shape)
+        head = checkpoint.build(self.head, allowed=ALLOWED)
+        return head.func.fit(Examples(chunks, mask), **head.keywords)

@@ -14,8 +14,9 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
 from lapa.stream import StreamData, split_indices
 from lapa.video import decode_mp4
-from policy.normalise import cut_chunk, fit_statistics
+from policy.normalise import Moments, cut_chunk, fit_statistics, take_moments
 
+EXAMPLES = 20_000  # moments: enough for 256 quantiles of each dimension
 Codes = dict[str, np.ndarray]  # clip key → codes [t, k]; row i says what happens from frame i to frame i + gap
 
 
@@ -89,7 +90,8 @@ def take_demos(
     moments = rng.choice(len(states), size=steps_per_clip, replace=len(states) < steps_per_clip)
     records = []
     for i in moments.tolist():
-        chunk, mask = cut_chunk(actions, i, chunk_steps)
+        chunk, exist = cut_chunk(actions, i, chunk_steps)
+        mask = np.repeat(exist[:, None], chunk.shape[1], axis=1)
         images = {camera: frames[i] for camera, frames in videos.items()}
         arrays = (torch.from_numpy(array) for array in (states[i], chunk, mask))
         records.append(checked(Demo(sample["__key__"], images, sample["json"]["text"], *arrays)))
@@ -112,13 +114,15 @@ class DemoData(StreamData):
         super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
 
     def facts(self) -> dict[str, Any]:
-        """The robot's names, and statistics fitted on the training demonstrations."""
+        """The robot's names, statistics of the training demonstrations, and up to `EXAMPLES` moments to fit a head on."""
         names = {key: list(self.manifest[key]) for key in ("state_names", "action_names")}
         kept = [name for name in self.absolute if name in names["action_names"]]
         sources = state_sources(names["state_names"], names["action_names"], kept)
         ours = {"cameras": self.cameras, "chunk_steps": self.chunk_steps, "absolute": kept}
-        statistics = fit_statistics(self._arrays(), sources=sources, chunk_steps=self.chunk_steps)
-        return super().facts() | names | ours | {"statistics": statistics}
+        moments = take_moments(self._arrays(), sources=sources, chunk_steps=self.chunk_steps)
+        every = -(-len(moments.state) // EXAMPLES)
+        examples = Moments(*(rows[::every] for rows in moments))
+        return super().facts() | names | ours | {"statistics": fit_statistics(moments), "examples": examples}
 
     def _arrays(self) -> Any:
         index = ShardIndex(shard_paths(self.folder))

@@ -26,11 +26,17 @@ def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) ->
     _check_codebook(folder, saved["model"], settings, ("codes_per_step",))
     if saved["kind"] == "action":
         _check_robot(folder, saved["model"], settings)
-        _check_same(folder, saved["model"], settings, ("backbone", "head", "chunk_steps", *NAMES))
+        _check_same(folder, saved["model"], settings, ("backbone", "head", "chunk_steps", "normalisation", *NAMES))
         checkpoint.load_weights(folder, model)
         return
     _check_same(folder, saved["model"], settings, ("backbone",))
     checkpoint.load_weights(folder, model.trunk, part="trunk.")
+
+
+def inherit_fit(folder: Path) -> dict[str, Any] | None:
+    """What the head of the action policy in `folder` was fitted to, which its weights go by; None for a latent policy."""
+    saved = checkpoint.load_settings(folder)
+    return saved["model"]["statistics"]["head"] if saved.get("kind") == "action" else None
 
 
 def _check_kind(folder: Path, saved: dict[str, Any], *kinds: str) -> None:

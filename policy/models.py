@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from lapa import checkpoint
 from lapa.records import Images
-from policy.heads.chunk import ChunkHead
+from policy.heads.action import ActionHead
 from policy.normalise import Normaliser
 from policy.trunk import ALLOWED, Trunk, stack_cameras
 
@@ -37,26 +37,41 @@ class LatentModel(nn.Module):
 
 
 class ActionModel(nn.Module):
-    """Pictures, words and state → the next n actions in the robot's own units."""
+    """Pictures, words and state → the next n actions in the robot's own units.
+
+    statistics: of the demonstrations (policy/normalise.py), under "head" what the head was fitted to.
+    """
 
     def __init__(
         self, *, backbone: Mapping[str, Any], head: Mapping[str, Any], codes_per_step: int, chunk_steps: int,
         cameras: Sequence[str], embodiment: str, state_names: Sequence[str], action_names: Sequence[str],
-        absolute: Sequence[str], statistics: dict[str, Any],
+        absolute: Sequence[str], statistics: dict[str, Any], normalisation: str,
     ) -> None:  # fmt: skip
         super().__init__()
         self.cameras, self.embodiment = tuple(cameras), embodiment
         self.trunk = Trunk(backbone=backbone, codes_per_step=codes_per_step)
         self.normaliser = Normaliser(
-            state_names=state_names, action_names=action_names, absolute=absolute, statistics=statistics
-        )
+            state_names=state_names, action_names=action_names, absolute=absolute, statistics=statistics,
+            normalisation=normalisation,
+        )  # fmt: skip
         sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step, "chunk_steps": chunk_steps}
         sizes |= {"state_dim": len(state_names), "action_dim": len(action_names)}
-        self.actions: ChunkHead = checkpoint.build(head, allowed=ALLOWED)(**sizes)
+        built = checkpoint.build(head, allowed=ALLOWED)(**sizes, statistics=statistics)
+        assert isinstance(built, ActionHead), f"{type(built).__name__} is no action head (policy/heads/action.py)"
+        self.actions: Any = built
+
+    def loss(
+        self, images: Tensor, texts: list[str], state: Float[Tensor, "b s"], actions: Float[Tensor, "b n a"],
+        mask: Bool[Tensor, "b n a"],
+    ) -> Float[Tensor, ""]:  # fmt: skip
+        """What the head's training makes small; state and actions in the robot's units."""
+        hidden = self.trunk(images, texts)
+        wanted = self.normaliser.normalise(state, actions)
+        return self.actions.loss(hidden, self.normaliser.state(state), wanted, mask)
 
     def forward(self, images: Tensor, texts: list[str], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
-        """Normalised actions; what training compares with normalised demonstrations."""
-        return self.actions(self.trunk(images, texts), self.normaliser.state(state))
+        """Normalised actions; what validation compares with normalised demonstrations."""
+        return self.actions.act(self.trunk(images, texts), self.normaliser.state(state))
 
     @torch.inference_mode()
     def act(self, images: Images, texts: list[str], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:

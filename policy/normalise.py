@@ -1,11 +1,11 @@
 """Actions in a robot's own units ↔ numbers near one: relative to the present state, scaled by the demonstrations."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from lapa.relative import STILL, state_sources
@@ -17,29 +17,43 @@ def cut_chunk(actions: np.ndarray, start: int, steps: int) -> tuple[np.ndarray, 
     return actions[np.minimum(places, len(actions) - 1)], places < len(actions)
 
 
-def fit_statistics(
-    demos: Iterable[tuple[np.ndarray, np.ndarray]], *, sources: Sequence[int], chunk_steps: int
-) -> dict[str, Any]:
-    """(state [t, s], action [t, d]) of each demonstration → JSON-able means and standard deviations.
+class Moments(NamedTuple):
+    """Every moment of some demonstrations: the state, the actions that follow relative to it, which of them exist."""
 
-    Actions have one pair for each step of the chunk [n, d]: the farther ahead, the farther the arm has gone.
-    """
-    states, chunks, masks = [], [], []
+    state: Float32[np.ndarray, "m s"]
+    chunks: Float32[np.ndarray, "m n d"]
+    mask: Bool[np.ndarray, "m n"]
+
+
+def take_moments(
+    demos: Iterable[tuple[np.ndarray, np.ndarray]], *, sources: Sequence[int], chunk_steps: int
+) -> Moments:
+    """(state [t, s], action [t, d]) of each demonstration → all its moments; ValueError when there is none."""
+    parts = []
     for state, action in demos:
         cuts = [cut_chunk(action, i, chunk_steps) for i in range(len(action))]
         base = _base(torch.from_numpy(state), sources).numpy()
-        states.append(state)
-        chunks.append(np.stack([chunk for chunk, _ in cuts]) - base[:, None])
-        masks.append(np.stack([mask for _, mask in cuts]))
-    if not states:
+        chunks, masks = (np.stack(column) for column in zip(*cuts, strict=True))
+        parts.append(Moments(state, chunks - base[:, None], masks))
+    if not parts:
         raise ValueError("no demonstration to fit statistics on")
-    state, chunk, mask = (np.concatenate(parts).astype(np.float64) for parts in (states, chunks, masks))
-    steps = [chunk[mask[:, i] > 0, i] for i in range(chunk_steps)]
-    return {"state": _moments([state]), "action": _moments([rows if len(rows) else chunk[:, 0] for rows in steps])}
+    return Moments(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _moments(columns: list[np.ndarray]) -> dict[str, list[list[float]]]:
-    return {"mean": [rows.mean(0).tolist() for rows in columns], "std": [rows.std(0).tolist() for rows in columns]}
+def fit_statistics(moments: Moments) -> dict[str, Any]:
+    """JSON-able means, standard deviations, 1 % and 99 % quantiles of states and actions.
+
+    Actions have one row for each step of the chunk [n, d]: the farther ahead, the farther the arm has gone.
+    """
+    state, chunk = moments.state.astype(np.float64), moments.chunks.astype(np.float64)
+    steps = [chunk[real, i] if real.any() else chunk[:, 0] for i, real in enumerate(moments.mask.T)]
+    return {"state": _describe([state]), "action": _describe(steps)}
+
+
+def _describe(columns: list[np.ndarray]) -> dict[str, list[list[float]]]:
+    fitted = {"mean": [rows.mean(0).tolist() for rows in columns], "std": [rows.std(0).tolist() for rows in columns]}
+    low_high = [np.quantile(rows, (0.01, 0.99), axis=0).tolist() for rows in columns]
+    return fitted | {"q01": [low for low, _ in low_high], "q99": [high for _, high in low_high]}
 
 
 def _base(state: Tensor, sources: Sequence[int]) -> Tensor:
@@ -48,36 +62,52 @@ def _base(state: Tensor, sources: Sequence[int]) -> Tensor:
 
 
 class Normaliser(nn.Module):
-    """`normalise` and `denormalise` are inverse to each other for any state. Statistics lie in settings.json."""
+    """`normalise` and `denormalise` are inverse to each other for any state. Statistics lie in settings.json.
 
-    state_mean: Tensor
-    state_std: Tensor
-    action_mean: Tensor
-    action_std: Tensor
+    normalisation: mean_std (to mean 0, deviation 1) or quantile (the 1 % and 99 % quantiles to −1 and 1; openpi, OpenVLA).
+    """
+
+    state_centre: Tensor
+    state_scale: Tensor
+    action_centre: Tensor
+    action_scale: Tensor
 
     def __init__(
         self, *, state_names: Sequence[str], action_names: Sequence[str], absolute: Sequence[str],
-        statistics: dict[str, Any],
+        statistics: dict[str, Any], normalisation: str,
     ) -> None:  # fmt: skip
         super().__init__()
         self.state_names, self.action_names = tuple(state_names), tuple(action_names)
         self.sources = state_sources(state_names, action_names, absolute)
         for kind in ("state", "action"):
-            mean, std = (torch.tensor(statistics[kind][name], dtype=torch.float32) for name in ("mean", "std"))
-            self.register_buffer(f"{kind}_mean", mean, persistent=False)
-            self.register_buffer(f"{kind}_std", torch.where(std < STILL, 1.0, std), persistent=False)
+            centre, scale = _centre_scale(statistics[kind], normalisation)
+            self.register_buffer(f"{kind}_centre", centre, persistent=False)
+            self.register_buffer(f"{kind}_scale", torch.where(scale < STILL, 1.0, scale), persistent=False)
 
     def state(self, state: Float[Tensor, "b s"]) -> Float[Tensor, "b s"]:
-        """Own units → zero mean, unit deviation; ValueError when the number of states is another."""
+        """Own units → scaled; ValueError when the number of states is another."""
         if state.shape[-1] != len(self.state_names):
             wanted = f"{len(self.state_names)}: {', '.join(self.state_names)}"
             raise ValueError(f"state has {state.shape[-1]} numbers; this policy reads {wanted}")
-        return (state - self.state_mean) / self.state_std
+        return (state - self.state_centre) / self.state_scale
 
     def normalise(self, state: Float[Tensor, "b s"], actions: Float[Tensor, "b n a"]) -> Float[Tensor, "b n a"]:
         """Own units → relative to `state` and scaled."""
-        return (actions - _base(state, self.sources)[:, None] - self.action_mean) / self.action_std
+        return self.scale(actions - _base(state, self.sources)[:, None])
+
+    def scale(self, relative: Float[Tensor, "b n a"]) -> Float[Tensor, "b n a"]:
+        """Relative actions (`Moments.chunks`) → scaled."""
+        return (relative - self.action_centre) / self.action_scale
 
     def denormalise(self, state: Float[Tensor, "b s"], scaled: Float[Tensor, "b n a"]) -> Float[Tensor, "b n a"]:
         """The inverse: what the robot is told."""
-        return scaled * self.action_std + self.action_mean + _base(state, self.sources)[:, None]
+        return scaled * self.action_scale + self.action_centre + _base(state, self.sources)[:, None]
+
+
+def _centre_scale(fitted: dict[str, Any], normalisation: str) -> tuple[Tensor, Tensor]:
+    """What becomes 0, and what becomes 1 from there."""
+    if normalisation not in ("mean_std", "quantile"):
+        raise ValueError(f"no normalisation {normalisation!r}; there are mean_std, quantile")
+    names = ("mean", "std") if normalisation == "mean_std" else ("q01", "q99")
+    one, two = (torch.tensor(fitted[name], dtype=torch.float32) for name in names)
+    return (one, two) if normalisation == "mean_std" else ((one + two) / 2, (two - one) / 2)

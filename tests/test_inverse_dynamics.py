@@ -96,7 +96,7 @@ def test_scaled_they_are_what_the_policy_trains_on(demos):
     state_moments = {"mean": [[0.0] * 3], "std": [[1.0] * 3]}
     theirs = Normaliser(
         state_names=names, action_names=facts["action_names"], absolute=facts["absolute"],
-        statistics={"state": state_moments, "action": facts["statistics"]},
+        statistics={"state": state_moments, "action": facts["statistics"]}, normalisation="mean_std",
     )  # fmt: skip
     assert data.sources == theirs.sources == state_sources(names, names, ["gripper"])
     ours = relative_actions(sample["state.npy"], sample["action.npy"], sources=data.sources, gap=GAP)

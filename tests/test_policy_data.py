@@ -72,13 +72,13 @@ def test_a_chunk_ends_with_the_demonstration(tmp_path):
     for record in records:
         moment = int((torch.from_numpy(sample["state.npy"]) - record.state).abs().sum(1).argmin())
         left = min(5, toys.FRAMES - moment)
-        assert record.action_mask.tolist() == [True] * left + [False] * (5 - left)
+        assert record.action_mask.all(dim=1).tolist() == [True] * left + [False] * (5 - left)
         assert torch.equal(record.actions[:left], actions[moment : moment + left])
         assert torch.equal(record.images["front"], sample["frames"][moment]) and record.images.keys() == {
             "front",
             "wrist",
         }
-    assert {int(record.action_mask.sum()) for record in records} == {1, 2, 3, 4, 5}
+    assert {int(record.action_mask.all(dim=1).sum()) for record in records} == {1, 2, 3, 4, 5}
 
 
 def test_more_moments_than_frames():

@@ -1,34 +1,41 @@
 """Hidden states of the k queries and the robot's state in, a chunk of normalised actions out."""
 
-import torch
+from typing import Any
+
 from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from policy.heads.action import Context, Examples, masked_mean
+
 
 class ChunkHead(nn.Module):
-    """k hidden states and the robot's state → n normalised actions, by an MLP; trained with the mean absolute error."""
+    """n actions at once by an MLP, trained with the mean absolute error (OpenVLA-OFT, Kim et al. 2025, arXiv 2502.19645)."""
 
     def __init__(
-        self, *, width: int, codes_per_step: int, state_dim: int, action_dim: int, chunk_steps: int, state_width: int,
-        hidden: int,
+        self, *, width: int, codes_per_step: int, state_dim: int, action_dim: int, chunk_steps: int,
+        statistics: dict[str, Any], state_width: int, hidden: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.chunk_steps = chunk_steps
-        self.state = nn.Sequential(nn.Linear(state_dim, state_width), nn.GELU(), nn.Linear(state_width, state_width))
-        features = codes_per_step * width + state_width
-        self.act = nn.Sequential(
-            nn.Linear(features, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
+        self.context = Context(width=width, codes_per_step=codes_per_step, state_dim=state_dim, state_width=state_width)
+        self.layers = nn.Sequential(
+            nn.Linear(self.context.width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
             nn.Linear(hidden, chunk_steps * action_dim),
         )  # fmt: skip
 
-    def forward(self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
-        """Normalised actions from hidden states and the normalised state."""
-        features = torch.cat([rearrange(hidden, "b k d -> b (k d)"), self.state(state)], dim=1)
-        return rearrange(self.act(features), "b (n a) -> b n a", n=self.chunk_steps)
+    @staticmethod
+    def fit(examples: Examples, **_own: Any) -> dict[str, Any]:
+        """Nothing: normalised actions are given as they are."""
+        return {}
 
     def loss(
-        self, predicted: Float[Tensor, "b n a"], wanted: Float[Tensor, "b n a"], mask: Bool[Tensor, "b n"]
-    ) -> Float[Tensor, ""]:
-        """Mean |predicted − wanted| over steps that exist."""
-        return (predicted.float() - wanted).abs().mean(dim=-1)[mask].mean()
+        self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"], wanted: Float[Tensor, "b n a"],
+        mask: Bool[Tensor, "b n a"],
+    ) -> Float[Tensor, ""]:  # fmt: skip
+        """Mean absolute error."""
+        return masked_mean((self.act(hidden, state).float() - wanted).abs(), mask)
+
+    def act(self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
+        """One pass."""
+        return rearrange(self.layers(self.context(hidden, state)), "b (n a) -> b n a", n=self.chunk_steps)

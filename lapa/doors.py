@@ -19,6 +19,7 @@ class Door(NamedTuple):
 
 DOORS = {
     "build": Door("video_data.build:main", "Raw videos → clip shards."),
+    "convert": Door("video_data.convert:main", "A LeRobotDataset (folder or hub name) → demonstrations to train on."),
     "train": Door("lapa.train:main", "Train a quantizer, a latent policy or an action policy (experiment=…)."),
     "label": Door(
         "quantizer.label:main", "Clip shards + quantizer (or inverse dynamics) → codes (or actions) beside them."

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from einops import rearrange
 
+from lapa.demos import totals
 from lapa.shards import ShardIndex, shard_paths, write_shard
 from lapa.video import encode_mp4
 from sim_finetune.episode import Episode, Jolts, Studio, film, kept_env, play
@@ -92,26 +93,10 @@ def _samples(slice_: Slice, plan: Plan) -> Iterator[dict[str, Any]]:
             yield demo_sample(plan.specs[task], plan.studio, episode, failed=failed)
 
 
-def statistics(values: np.ndarray) -> dict[str, list[float]]:
-    """Column statistics of `values` [n, d], in the body's own units, for normalisation."""
-    rows = values.astype(np.float64)
-    low, high = np.quantile(rows, [0.01, 0.99], axis=0)
-    table = {"min": rows.min(0), "max": rows.max(0), "mean": rows.mean(0), "std": rows.std(0), "q01": low, "q99": high}
-    return {name: column.tolist() for name, column in table.items()}
-
-
 def summarise(folder: Path, plan: Plan, *, planned: int) -> dict[str, Any]:
     """Counts and statistics, read back from the shards so that a resumed run says the same as a whole one."""
     index = ShardIndex(shard_paths(folder))
-    samples = [index[i] for i in range(len(index))]
-    if not samples:
+    if len(index) == 0:
         raise ValueError(f"the expert solved none of {planned} demonstrations, with {plan.tries} seeds each")
-    failed = sum(sample["json"]["failed_before"] for sample in samples) + plan.tries * (planned - len(samples))
-    columns = {name: np.concatenate([sample[f"{name}.npy"] for sample in samples]) for name in ("state", "action")}
-    return {
-        "count": len(samples),
-        "planned": planned,
-        "dropped_episodes": failed,
-        "frames": len(columns["state"]),
-        "statistics": {name: statistics(values) for name, values in columns.items()},
-    }
+    failed = sum(index[i]["json"]["failed_before"] for i in range(len(index))) + plan.tries * (planned - len(index))
+    return {"planned": planned, "dropped_episodes": failed, **totals(index)}

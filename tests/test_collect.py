@@ -11,12 +11,13 @@ import pytest
 from small_sim import task_folder
 
 from lapa.config import compose
+from lapa.demos import statistics
 from lapa.files import file_hash
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
 from sim_finetune.collect import Watch, main
-from sim_finetune.demos import plan_slices, statistics
+from sim_finetune.demos import plan_slices
 from sim_finetune.episode import Jolts
 
 SMALL = ["demos_per_task=6", "demos_per_shard=4", "studio.image_px=32", "embodiment=hand"]

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,11 +52,7 @@ def write_lists(folder: Path, outcome: Outcome) -> None:
 def print_outcome(outcome: Outcome, *, rates: dict[str, float]) -> None:
     """One line a video that could not be used, then the table of counts and rates."""
     console = Console()
-    for row in outcome.quarantined[:REASONS_SHOWN]:
-        line = f"quarantined: {row['item']} {row['reason']}".encode(errors="replace").decode()  # odd bytes in a name
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    if len(outcome.quarantined) > REASONS_SHOWN:
-        console.print(f"… and {len(outcome.quarantined) - REASONS_SHOWN} more in quarantine.jsonl")
+    print_quarantine(console, outcome.quarantined)
     table = Table("what", "count", title="build")
     table.columns[1].justify = "right"
     table.add_row("videos", str(outcome.videos))
@@ -67,3 +63,12 @@ def print_outcome(outcome: Outcome, *, rates: dict[str, float]) -> None:
     for name, rate in rates.items():
         table.add_row(name, f"{rate:.0f}" if rate >= 10 else f"{rate:.2f}")
     console.print(table)
+
+
+def print_quarantine(console: Console, rows: Sequence[dict[str, str]]) -> None:
+    """A line for each of the first; the rest is counted."""
+    for row in rows[:REASONS_SHOWN]:
+        line = f"quarantined: {row['item']} {row['reason']}".encode(errors="replace").decode()  # odd bytes in a name
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if len(rows) > REASONS_SHOWN:
+        console.print(f"… and {len(rows) - REASONS_SHOWN} more in quarantine.jsonl")

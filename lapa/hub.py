@@ -1,0 +1,50 @@
+"""A folder, or a name on the Hugging Face hub, in; a folder on this machine out; and a folder sent up to the hub."""
+
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.errors import HFValidationError
+
+# Only what is read is fetched: nothing that could execute ever lies in the cache because of us.
+FILES = {
+    "dataset": ["meta/*", "data/*", "videos/*"],
+    "model": ["config.json", "model.safetensors", "statistics.json", "README.md", "manifest.json"],
+}
+
+
+def fetch(name: str, *, kind: str, revision: str | None) -> Path:
+    """The folder `name`, or else the repository `name` ("user/name", of `kind` "model" or "dataset") in the hub's cache.
+
+    revision: branch, tag or commit on the hub. ValueError when there is neither, or the hub cannot be reached.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    try:
+        found = snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=FILES[kind])
+    except HFValidationError as error:
+        raise ValueError(f"no folder {name}, and it is no name on the hub (user/name)") from error
+    except OSError as error:
+        raise ValueError(f"no folder {name}, and the hub gives no {kind} {name!r}: {_first_line(error)}") from error
+    return Path(found)
+
+
+def push(folder: Path, name: str, *, private: bool, api: Any = None) -> str:
+    """Send a model folder's files to the repository `name`, made when it is not there; returns its address.
+
+    Who may write is `hf auth login`'s affair. ValueError when the hub refuses or cannot be reached.
+    """
+    api = api or HfApi()
+    try:
+        address = api.create_repo(name, repo_type="model", private=private, exist_ok=True)
+        api.upload_folder(repo_id=name, repo_type="model", folder_path=folder, allow_patterns=FILES["model"])
+    except HFValidationError as error:
+        raise ValueError(f"{name!r} is no name on the hub (user/name)") from error
+    except OSError as error:
+        raise ValueError(f"the hub does not take {name!r}: {_first_line(error)}") from error
+    return str(address)
+
+
+def _first_line(error: OSError) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,11 +8,13 @@ from typing import Any
 import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from lapa.doors import configs_dir
 from lapa.files import write_json
 from sim_finetune.spec import TaskSpec, read_spec
 
 SUFFIXES = (".json", ".yaml", ".yml")
 TASKS = "tasks"  # where `propose` puts what it accepted
+SEEDS = "seeds"  # what the hand-written tasks are called as a library
 LADDER = "ladder.json"  # beside a task, in the folder of its name: what each rung measured
 
 
@@ -33,7 +35,7 @@ def save_evidence(folder: Path, spec: TaskSpec, record: Mapping[str, Any]) -> No
     write_json(evidence_folder(folder, spec) / LADDER, record)
 
 
-def load_evidence(folder: Path, spec: TaskSpec) -> dict[str, Any]:
+def load_evidence(folder: Path | str, spec: TaskSpec) -> dict[str, Any]:
     """The task's funnel record; empty for a task that nothing has judged."""
     path = evidence_folder(task_paths(folder)[0].parent, spec) / LADDER
     return json.loads(path.read_text()) if path.is_file() else {}
@@ -48,11 +50,26 @@ def load_task(path: Path) -> TaskSpec:
         raise ValueError(f"{path}: {error}") from error
 
 
-def task_paths(folder: Path) -> list[Path]:
-    """The task files that `propose` accepted into `folder`, or those of a plain folder, by name; ValueError for none."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise ValueError(f"no folder of tasks {folder}")
+def shipped() -> dict[str, Path]:
+    """The libraries that ship, by name: the hand-written tasks, and what `lapa tasks ship` put into configs/libraries."""
+    folders = sorted(path for path in (configs_dir() / "libraries").glob("*") if path.is_dir())
+    return {SEEDS: configs_dir() / "task"} | {path.name: path for path in folders}
+
+
+def library_path(folder: Path | str) -> Path:
+    """The folder, or where the library of that name ships when no such folder is there; ValueError lists the names."""
+    if Path(folder).is_dir():
+        return Path(folder)
+    if str(folder) not in (libraries := shipped()):
+        raise ValueError(f"no folder of tasks {folder}; libraries that ship are {list(libraries)}")
+    return libraries[str(folder)]
+
+
+def task_paths(folder: Path | str) -> list[Path]:
+    """The task files that `propose` accepted into `folder`, or those of a plain folder or of a library that ships, by
+    name; ValueError for none.
+    """
+    folder = library_path(folder)
     home = folder / TASKS if (folder / TASKS).is_dir() else folder
     paths = sorted(path for path in home.iterdir() if path.suffix in SUFFIXES)
     if not paths:
@@ -60,7 +77,7 @@ def task_paths(folder: Path) -> list[Path]:
     return paths
 
 
-def load_library(folder: Path) -> list[TaskSpec]:
+def load_library(folder: Path | str) -> list[TaskSpec]:
     """The tasks of `task_paths`."""
     return [load_task(path) for path in task_paths(folder)]
 

@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lapa.doors import configs_dir
 from lapa.executor import run_all
 from lapa.files import atomic_path, write_json
 from sim_finetune.album import SHEET, contact_sheet, first_picture, write_mp4, write_png
 from sim_finetune.episode import Studio, kept_env, play
 from sim_finetune.ladder import PASSED, RUNGS, Verdict, climb
-from sim_finetune.library import SUFFIXES, load_evidence, load_library, load_task, save_task
+from sim_finetune.library import SEEDS, SUFFIXES, library_path, load_evidence, load_library, load_task, save_task
 from sim_finetune.predicates import every
 from sim_finetune.quality import measure_library
 from sim_finetune.rollout import task_name
 from sim_finetune.rungs_proof import UNDISTURBED
 from sim_finetune.scene import build_scene
+from sim_finetune.shipping import ship
 from sim_finetune.spec import TaskSpec, json_schema
 
 SCHEMA = "task.schema.json"
@@ -38,8 +38,8 @@ def main(cfg: DictConfig) -> None:
 
 
 def library_folder(cfg: DictConfig) -> Path:
-    """The library that is meant: the user's, or the tasks that ship."""
-    return Path(cfg.library) if cfg.library else configs_dir() / "task"
+    """The library that is meant: a folder, one that ships, by its name, or the hand-written tasks."""
+    return library_path(Path(cfg.library or SEEDS))
 
 
 def find(cfg: DictConfig) -> TaskSpec:
@@ -164,6 +164,13 @@ def export(cfg: DictConfig, console: Console) -> None:
     console.print(Text(f"{len(specs)} tasks and {schema.name}: {folder}"), soft_wrap=True)
 
 
+def ship_library(cfg: DictConfig, console: Console) -> None:
+    """What of a library goes with the package: `lapa tasks ship library=runs/tasks out=configs/libraries/NAME`."""
+    without, again = tuple(map(str, cfg.without)), bool(cfg.overwrite)
+    count = ship(library_folder(cfg), Path(cfg.out), without=without, overwrite=again)
+    console.print(Text(f"{count} tasks with their records: {cfg.out}"), soft_wrap=True)
+
+
 def quality(cfg: DictConfig, console: Console) -> None:
     """What the library is worth as a set: alignment, completion, diversity."""
     measure_library(cfg, console, library_folder(cfg))
@@ -180,5 +187,6 @@ ACTIONS: dict[str, Callable[[DictConfig, Console], None]] = {
     "play": play_one,
     "validate": validate,
     "export": export,
+    "ship": ship_library,
     "quality": quality,
 }

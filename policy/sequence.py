@@ -39,6 +39,13 @@ def who_sees_whom(real: Bool[Tensor, "b n"], *, both_ways: int) -> Bool[Tensor, 
     return ((sees & real[:, None, :]) | itself)[:, None]
 
 
+def queries_see(prefix: Bool[Tensor, "b p"], count: int) -> Bool[Tensor, "b 1 q n"]:
+    """The rows of `who_sees_whom` that belong to the last `count` tokens: all that is real before them, then causally."""
+    causal = torch.ones(count, count, dtype=torch.bool, device=prefix.device).tril()
+    sees = [mask.expand(len(prefix), count, -1) for mask in (prefix[:, None], causal[None])]
+    return torch.cat(sees, dim=2)[:, None]
+
+
 def real_tokens(x: Float[Tensor, "b n d"]) -> Bool[Tensor, "b n"]:
     """All true: what is not words is never padding."""
     return torch.ones(x.shape[:2], dtype=torch.bool, device=x.device)

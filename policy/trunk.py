@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lapa import checkpoint
 from lapa.records import Images
-from policy.backbone import Backbone
+from policy.backbone import Backbone, Prefix, Words
 
 ALLOWED = ("policy.",)  # what a checkpoint's settings may build
 QUERY_STD = 0.3  # queries must differ, yet leave room for what the backbone adds to them
@@ -30,7 +30,7 @@ class Trunk(nn.Module):
     def __init__(self, *, backbone: Mapping[str, Any], codes_per_step: int) -> None:
         super().__init__()
         built = checkpoint.build(backbone, allowed=ALLOWED)
-        assert isinstance(built, Backbone), f"{type(built).__name__} lacks one of the five needs (policy/backbone.py)"
+        assert isinstance(built, Backbone), f"{type(built).__name__} lacks a method of policy/backbone.py"
         self.backbone: Any = built
         self.queries = nn.Parameter(QUERY_STD * torch.randn(codes_per_step, built.width))
 
@@ -38,7 +38,24 @@ class Trunk(nn.Module):
         self, images: UInt8[Tensor, "b c 3 h w"], texts: list[str], hints: Float[Tensor, "b k d"] | None = None
     ) -> Float[Tensor, "b k d"]:
         """Hidden states of the k queries; `hints` is added to the queries (codes known already, or nothing)."""
-        queries: Tensor = repeat(self.queries, "k d -> b k d", b=len(images))
-        queries = queries if hints is None else queries + hints
+        return self.backbone(*self._inputs(images, texts), self._queries(len(images), hints))
+
+    def prefix(self, images: UInt8[Tensor, "b c 3 h w"], texts: list[str]) -> Prefix:
+        """Pictures and words encoded once, for `go_on`."""
+        return self.backbone.prefix(*self._inputs(images, texts))
+
+    def go_on(self, prefix: Prefix, hints: Float[Tensor, "b k d"] | None = None) -> Float[Tensor, "b k d"]:
+        """What `forward` gives with the same hints, but for rounding."""
+        return self.backbone.go_on(prefix, self._queries(len(prefix.real), hints))
+
+    def blocks(self) -> list[nn.Module]:
+        """The backbone's repeated blocks."""
+        return self.backbone.blocks()
+
+    def _inputs(self, images: Tensor, texts: list[str]) -> tuple[Tensor, Words]:
         words = self.backbone.tokenise(texts, images.device)
-        return self.backbone(self.backbone.prepare(images), words, queries)
+        return self.backbone.prepare(images), words
+
+    def _queries(self, count: int, hints: Tensor | None) -> Float[Tensor, "b k d"]:
+        queries: Tensor = repeat(self.queries, "k d -> b k d", b=count)
+        return queries if hints is None else queries + hints

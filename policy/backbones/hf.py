@@ -1,26 +1,33 @@
 """Any image-text model of transformers, by its name on the hub or a local folder, as a backbone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatch
 from typing import Any
 
 import torch
 from einops import rearrange
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 
 from policy.backbone import Words
-from policy.sequence import real_tokens, who_sees_whom
+from policy.backbones.look import Seen
+from policy.decoder import Before, Decoding
+from policy.sequence import real_tokens
+
+Look = Callable[[Any, Tensor], Seen]
 
 
-class HFBackbone(nn.Module):
+class HFBackbone(Decoding):
     """Its own image features and word embeddings, then our queries, through its own decoder: [images, words, queries].
 
     Nothing is done by name of a family: `get_image_features`, `get_input_embeddings` and `get_decoder` are what
     transformers 5 gives every such model, and no placeholder tokens are needed. The processor is left out, because many
     need torchvision: `image_px`, `mean` and `std` are those of its preprocessor_config.json.
     pretrained: false builds from the configuration alone, with random weights.
-    image_axis: the family takes pixels as [b, images, 3, h, w] (Idefics3, SmolVLM) rather than [b, 3, h, w].
+    look: how the family takes pixels, a function of policy.backbones.look.
+    both_ways: whether pictures and words see each other whole or causally, as the family was pretrained.
+    unused: patterns of parameters that no result depends on: kept, but not trained, as DDP waits for every gradient.
     """
 
     mean: Tensor
@@ -28,14 +35,13 @@ class HFBackbone(nn.Module):
 
     def __init__(
         self, *, name: str, pretrained: bool, num_cameras: int, image_px: int, mean: Sequence[float],
-        std: Sequence[float], image_axis: bool, max_words: int,
+        std: Sequence[float], look: Look, both_ways: bool, unused: Sequence[str], max_words: int,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.num_cameras, self.image_px, self.image_axis, self.max_words = num_cameras, image_px, image_axis, max_words
+        self.num_cameras, self.image_px, self.look, self.max_words = num_cameras, image_px, look, max_words
         self.tokenizer, self.model = _load(name, pretrained=pretrained)
-        decoder = self.model.get_decoder().config
-        # PaliGemma's decoder reads pictures and words both ways, others causally: as each was pretrained.
-        self.width, self.causal = int(decoder.hidden_size), getattr(decoder, "is_causal", True)
+        _keep_from_training(self.model, unused)
+        self.width, self.both_ways = int(self.decoder().config.hidden_size), both_ways
         for key, values in (("mean", mean), ("std", std)):
             self.register_buffer(key, torch.tensor(list(values))[:, None, None], persistent=False)
 
@@ -56,22 +62,23 @@ class HFBackbone(nn.Module):
         flat = nn.functional.interpolate(flat, size=size, mode="bilinear", antialias=True, align_corners=False)
         return rearrange((flat - self.mean) / self.std, "(b c) p h w -> b c p h w", c=self.num_cameras)
 
-    def forward(
-        self, pixels: Float[Tensor, "b c 3 p p"], words: Words, queries: Float[Tensor, "b q d"]
-    ) -> Float[Tensor, "b q d"]:
-        """Hidden states of the queries; padding is hidden and takes no position."""
+    def before(self, pixels: Float[Tensor, "b c 3 p p"], words: Words) -> Before:
+        """[images, words]; padding is hidden and takes no position."""
         embedded = self.model.get_input_embeddings()(words.ids)
-        seen = self._see(pixels).to(embedded.dtype)
-        sequence = torch.cat([seen, embedded, queries.to(embedded.dtype)], dim=1)
-        real = torch.cat([real_tokens(seen), words.mask, real_tokens(queries)], dim=1)
-        prefix = real.shape[1] - queries.shape[1]
-        hidden = self.model.get_decoder()(
-            inputs_embeds=sequence,
-            attention_mask=who_sees_whom(real, both_ways=0 if self.causal else prefix),
-            position_ids=(real.long().cumsum(dim=1) - 1).clamp(min=0),
-            use_cache=False,
-        ).last_hidden_state
-        return hidden[:, -queries.shape[1] :]
+        seen = self.look(self.model, rearrange(pixels, "b c p h w -> (b c) p h w").to(self.model.dtype))
+        levels = [rearrange(level, "(b c) t d -> b (c t) d", c=self.num_cameras) for level in (seen.tokens, *seen.deep)]
+        tokens, *deep = (level.to(embedded.dtype) for level in levels)
+        places, first = _places(seen, self.num_cameras)
+        words_at = first + (words.mask.long().cumsum(dim=1) - 1).clamp(min=0)
+        rows = places.shape[:-2]
+        places = torch.cat([each.expand(*rows, len(tokens), -1) for each in (places, words_at)], dim=-1)
+        after = (first + words.mask.sum(dim=1, keepdim=True)).expand(*rows, -1, -1)
+        sequence, real = torch.cat([tokens, embedded], dim=1), torch.cat([real_tokens(tokens), words.mask], dim=1)
+        return Before(sequence, real, places, after, torch.zeros_like(sequence[:, :1]), tuple(deep))
+
+    def decoder(self) -> Any:
+        """The language model inside."""
+        return self.model.get_decoder()
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """language: the decoder and its embeddings; vision: everything before it, the projector among it."""
@@ -79,11 +86,35 @@ class HFBackbone(nn.Module):
         inside = {id(parameter) for parameter in language}
         return {"vision": [p for p in self.model.parameters() if id(p) not in inside], "language": language}
 
-    def _see(self, pixels: Float[Tensor, "b c 3 p p"]) -> Float[Tensor, "b t d"]:
-        flat = rearrange(pixels, "b c p h w -> (b c) p h w")
-        features = self.model.get_image_features(flat[:, None] if self.image_axis else flat).pooler_output
-        tokens = features if isinstance(features, Tensor) else torch.stack(list(features))
-        return rearrange(tokens, "(b c) t d -> b (c t) d", c=self.num_cameras)
+
+def _places(seen: Seen, num_cameras: int) -> tuple[Int64[Tensor, "*r 1 n"], int]:
+    """Positions of all cameras' tokens, and the first one after them.
+
+    In a square a token has three (time, row, column; M-RoPE of Qwen2-VL, arXiv 2409.12191): a picture is one moment,
+    and what follows it goes on behind its longest side.
+    """
+    side, device = seen.side, seen.tokens.device
+    if not side:
+        total = num_cameras * seen.tokens.shape[1]
+        return torch.arange(total, device=device)[None], total
+    index = torch.arange(num_cameras * side * side, device=device)
+    camera, row, column = index // side**2, index // side % side, index % side
+    start = camera * side
+    return torch.stack([start, start + row, start + column])[:, None], num_cameras * side
+
+
+def _keep_from_training(model: nn.Module, unused: Sequence[str]) -> None:
+    """Parameters that fit a pattern become buffers: saved and moved as before. ValueError when none fits one."""
+    for pattern in unused:
+        names = [name for name, _ in model.named_parameters() if fnmatch(name, pattern)]
+        if not names:
+            raise ValueError(f"no parameter of this model is called {pattern!r} (unused)")
+        for name in names:
+            parent, _, last = name.rpartition(".")
+            module = model.get_submodule(parent)
+            tensor = getattr(module, last).detach()
+            delattr(module, last)
+            module.register_buffer(last, tensor)
 
 
 def _load(name: str, *, pretrained: bool) -> tuple[Any, Any]:

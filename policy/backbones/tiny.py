@@ -11,10 +11,11 @@ from transformers import LlamaConfig, LlamaModel
 
 from policy.backbone import Words
 from policy.backbones.stem import PointingStem
-from policy.sequence import Summary, additive, hash_words, positions, real_tokens, who_sees_whom
+from policy.decoder import Before, Decoding
+from policy.sequence import Summary, hash_words, positions, real_tokens
 
 
-class TinyBackbone(nn.Module):
+class TinyBackbone(Decoding):
     """A stem that the words steer, then a Llama (of transformers) over [words, image tokens, queries].
 
     Where the stem points to is also added to the queries: a short way for gradients. Llama's residual branches start at
@@ -27,6 +28,7 @@ class TinyBackbone(nn.Module):
         width: int, depth: int, num_heads: int, feed_forward: int, pointer_hidden: int, buckets: int, max_words: int,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.both_ways = True
         self.width, self.image_px, self.num_cameras = width, image_px, num_cameras
         self.buckets, self.max_words = buckets, max_words
         self.stem = PointingStem(
@@ -54,23 +56,18 @@ class TinyBackbone(nn.Module):
             raise ValueError(f"images have shape {given}; this backbone reads {wanted} (cameras, 3, h, w)")
         return images.float() / 127.5 - 1
 
-    def forward(
-        self, pixels: Float[Tensor, "b c 3 h w"], words: Words, queries: Float[Tensor, "b q d"]
-    ) -> Float[Tensor, "b q d"]:
-        """Hidden states of the queries."""
+    def before(self, pixels: Float[Tensor, "b c 3 h w"], words: Words) -> Before:
+        """[words, image tokens]."""
         embedded = self.language.embed_tokens(words.ids)
         tokens, hint = self._see(pixels, self.summary(embedded, words.mask))
-        sequence = torch.cat([embedded, tokens, queries + hint], dim=1)
-        real = torch.cat([words.mask, real_tokens(tokens), real_tokens(queries)], dim=1)
-        mask = who_sees_whom(real, both_ways=real.shape[1] - queries.shape[1])
-        hidden = self.language(
-            inputs_embeds=sequence,
-            attention_mask=additive(mask, sequence.dtype),
-            position_ids=positions(
-                embedded.shape[1], tokens.shape[1] + queries.shape[1], max_words=self.max_words, device=sequence.device
-            ),
-        ).last_hidden_state
-        return hidden[:, -queries.shape[1] :]
+        real = torch.cat([words.mask, real_tokens(tokens)], dim=1)
+        places = positions(words.ids.shape[1], tokens.shape[1] + 1, max_words=self.max_words, device=tokens.device)
+        sequence = torch.cat([embedded, tokens], dim=1)
+        return Before(sequence, real, places[:, :-1], places[:, -1:], hint.to(sequence.dtype))
+
+    def decoder(self) -> LlamaModel:
+        """The Llama."""
+        return self.language
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         """vision: stem, places, pointer; language: words and Llama."""

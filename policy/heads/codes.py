@@ -42,12 +42,17 @@ class AutoregressiveCodes(ParallelCodes):
         """Logits with the true codes before each position; greedy ones where `codes` is None."""
         if codes is None:
             codes = self.predict(trunk, images, texts)
-        before = torch.cat([torch.full_like(codes[:, :1], self.embedding.num_embeddings - 1), codes[:, :-1]], dim=1)
-        return self.read(trunk(images, texts, self.embedding(before)))
+        return self.read(trunk(images, texts, self._hints(codes)))
 
     def predict(self, trunk: Trunk, images: Tensor, texts: list[str]) -> Int64[Tensor, "b k"]:
-        """Greedy, one code after the other: k passes."""
+        """Greedy, one code after the other: pictures and words are encoded once, then k passes over the queries."""
+        prefix = trunk.prefix(images, texts)
         codes = torch.zeros(len(images), len(self.heads), dtype=torch.int64, device=images.device)
-        for i in range(len(self.heads)):
-            codes[:, i] = self.logits(trunk, images, texts, codes)[:, i].argmax(dim=-1)
+        for i, head in enumerate(self.heads):
+            hidden = trunk.go_on(prefix, self._hints(codes))  # all k: one shape, and what follows i changes nothing
+            codes[:, i] = head(hidden[:, i]).argmax(dim=-1)
         return codes
+
+    def _hints(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        before = torch.cat([torch.full_like(codes[:, :1], self.embedding.num_embeddings - 1), codes[:, :-1]], dim=1)
+        return self.embedding(before)

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,14 @@ def split_indices(keys: list[str], *, split: str, val_percent: int) -> list[int]
         raise ValueError(f"no split {split!r}; there are train, val, all")
     in_val = [zlib.crc32(key.partition("@")[0].encode()) % 100 < val_percent for key in keys]
     return [i for i, val in enumerate(in_val) if split == "all" or val == (split == "val")]
+
+
+def share_of(clips: list[int], keys: list[str], *, percent: float) -> list[int]:
+    """`percent` of `clips`, at least one, in rising order; keys alone decide, and a smaller share lies in a larger one."""
+    if not 0 < percent <= 100:
+        raise ValueError(f"train_percent must be in (0, 100], got {percent:g}")
+    mixed = sorted(clips, key=lambda i: sha256(keys[i].encode()).digest())
+    return sorted(mixed[: max(1, round(len(clips) * percent / 100))])
 
 
 class Plan(NamedTuple):

@@ -12,7 +12,7 @@ from lapa.records import Demo, LatentStep, checked
 from lapa.relative import state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
-from lapa.stream import StreamData, split_indices
+from lapa.stream import ClipStream, StreamData, share_of, split_indices
 from lapa.video import decode_mp4
 from policy.normalise import Moments, cut_chunk, fit_statistics, take_moments
 
@@ -103,13 +103,17 @@ def _frames(sample: dict[str, Any], camera: str, *, first: bool) -> torch.Tensor
 
 
 class DemoData(StreamData):
-    """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (a gripper)."""
+    """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (a gripper).
+
+    `train_percent`: how many of the training demonstrations are used, to see what few are worth; validation has all of its.
+    """
 
     def __init__(
-        self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int, **stream: Any
-    ) -> None:
+        self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int, train_percent: float,
+        **stream: Any,
+    ) -> None:  # fmt: skip
         self.cameras = list(read_manifest(Path(folder))["cameras"])
-        self.chunk_steps, self.absolute = chunk_steps, list(absolute)
+        self.chunk_steps, self.absolute, self.train_percent = chunk_steps, list(absolute), train_percent
         take = partial(take_demos, cameras=self.cameras, chunk_steps=chunk_steps, steps_per_clip=steps_per_clip)
         super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
 
@@ -124,8 +128,20 @@ class DemoData(StreamData):
         examples = Moments(*(rows[::every] for rows in moments))
         return super().facts() | names | ours | {"statistics": fit_statistics(moments), "examples": examples}
 
+    def stream(self, split: str, *, start_batch: int = 0) -> ClipStream:
+        """The stream of a split for this rank; ValueError when the share has fewer demonstrations than there are ranks."""
+        whole = super().stream(split, start_batch=start_batch)
+        if split == "train":
+            whole.clips = share_of(whole.clips, whole.index.keys, percent=self.train_percent)
+            if len(whole.clips) < whole.plan.world:
+                raise ValueError(
+                    f"train_percent={self.train_percent:g} leaves {len(whole.clips)} demonstrations: too few"
+                )
+        return whole
+
     def _arrays(self) -> Any:
         index = ShardIndex(shard_paths(self.folder))
-        for i in split_indices(index.keys, split="train", val_percent=self.val_percent):
+        training = split_indices(index.keys, split="train", val_percent=self.val_percent)
+        for i in share_of(training, index.keys, percent=self.train_percent):
             sample = index[i]
             yield sample["state.npy"], sample["action.npy"]

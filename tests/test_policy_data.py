@@ -86,3 +86,33 @@ def test_more_moments_than_frames():
     codes = {"a": np.zeros((2, 4), np.int16)}
     steps = take_steps(sample, np.random.default_rng(0), codes=codes, camera="front", steps_per_clip=5)
     assert len(steps) == 5
+
+
+def demonstrations(folder, *more):
+    overrides = [f"demos={folder}", "init_from=null", "out=o", "data.val_percent=30", *more]
+    return hydra.utils.instantiate(toys.train_config("action_policy", *overrides).data)
+
+
+def test_a_share_of_the_demonstrations_lies_in_a_larger_one_and_leaves_validation_alone(tmp_path):
+    folder = toys.write_demos(tmp_path / "demos")
+    streams = [
+        {
+            split: demonstrations(folder, f"data.train_percent={percent}").stream(split).clips
+            for split in ("train", "val")
+        }
+        for percent in (1, 20, 60, 100)
+    ]
+    trained = [set(clips["train"]) for clips in streams]
+    assert trained[0] <= trained[1] <= trained[2] <= trained[3] and len(trained[0]) == 1
+    assert [len(clips) for clips in trained[1:]] == [round(len(trained[3]) * share) for share in (0.2, 0.6, 1)]
+    assert all(clips["val"] == streams[3]["val"] for clips in streams) and not trained[3] & set(streams[3]["val"])
+
+
+def test_statistics_of_a_share_are_of_that_share(tmp_path):
+    folder = toys.write_demos(tmp_path / "demos")
+    data = demonstrations(folder, "data.train_percent=1")
+    (clip,) = data.stream("train").clips
+    state = data.stream("train").index[clip]["state.npy"]
+    assert np.allclose(data.facts()["statistics"]["state"]["mean"], state.mean(0))
+    with pytest.raises(ValueError, match="train_percent must be in"):
+        demonstrations(folder, "data.train_percent=0").facts()

@@ -35,6 +35,9 @@ DOORS = {
     ),
     "collect": Door("sim_finetune.collect:main", "Accepted tasks + robot → demonstrations by the scripted expert."),
     "rollout": Door("sim_finetune.rollout:main", "Policy + tasks → success on paired seeds, with videos."),
+    "open_loop": Door(
+        "policy.open_loop:main", "Policy + held-out demonstrations → how far its actions are from theirs."
+    ),
     "solve": Door("sim_finetune.solve:main", "Tasks without an expert → which of them search or learning can do."),
     "report": Door("lapa.report:main", "Finished runs → one page with tables, plots and videos."),
     "run": Door("lapa.recipe:main", "A recipe: doors in order, what is unchanged is skipped (recipe=demo)."),

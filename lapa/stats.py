@@ -1,11 +1,11 @@
-"""Counts of successes in → rates with Wilson intervals, and paired tests of two arms that met the same seeds."""
+"""Successes or errors in → rates with Wilson intervals, and paired tests of two arms that met the same episodes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from scipy.stats import binomtest
+from scipy.stats import binomtest, wilcoxon
 
 CONFIDENCE = 0.95  # of every interval in this file
 
@@ -95,3 +95,12 @@ def _phi(table: PairedTable) -> float:
     if excess > 0:
         excess = max(excess - table.pairs / 2, 0.0)
     return excess / sqrt(margins) if margins else 0.0
+
+
+def signed_rank_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test on pairs (scipy: exact up to 50 pairs without ties); 1.0 when all are equal.
+
+    Raises ValueError when the two are not equally long.
+    """
+    differences = [one - other for one, other in zip(first, second, strict=True)]
+    return float(wilcoxon(differences).pvalue) if any(differences) else 1.0

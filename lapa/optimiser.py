@@ -24,8 +24,9 @@ def parameter_groups(groups: Mapping[str, list[nn.Parameter]], schedule: Schedul
         raise ValueError(f"lr names {sorted(schedule.lr)}; this model has {sorted(groups)}")
     rows = []
     for name, parameters in groups.items():
-        for parameter in parameters:
-            parameter.requires_grad_(schedule.lr[name] > 0)
+        if schedule.lr[name] == 0:
+            for parameter in parameters:
+                parameter.requires_grad_(False)
         trained = [p for p in parameters if p.requires_grad]
         for decay in (True, False):
             members = [p for p in trained if (p.ndim >= 2) == decay]

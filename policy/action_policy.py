@@ -4,17 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
 
 from lapa import checkpoint
+from lapa.memory import peak_mb
 from lapa.records import Demo
+from policy.average import Average
 from policy.heads.action import Examples, masked_mean
 from policy.inherit import inherit_fit, inherit_trunk
 from policy.models import ActionModel
-from policy.module import PolicyModule, Settings
+from policy.module import PolicyModule, Settings, plain
 from policy.normalise import Normaliser
+from policy.strategy import count, merge
 from policy.trunk import ALLOWED
 
 
@@ -27,9 +31,12 @@ class ActionPolicy(PolicyModule):
 
     model: ActionModel
 
-    def __init__(self, *, codes_per_step: int, normalisation: str, **common: Any) -> None:
+    def __init__(
+        self, *, codes_per_step: int, normalisation: str, strategy: Mapping[str, Any], ema_decay: float, **common: Any
+    ) -> None:
         super().__init__(**common)
         self.codes_per_step, self.normalisation = codes_per_step, normalisation
+        self.strategy, self.ema_decay = plain(strategy), ema_decay
 
     def setup_from(self, facts: Mapping[str, Any]) -> None:
         """Build for the demonstrations' robot; take up `init_from` (ValueError when it does not fit)."""
@@ -41,11 +48,17 @@ class ActionPolicy(PolicyModule):
         self.model = ActionModel(**self.settings)
         if self.init_from is not None:
             inherit_trunk(self.model, Path(self.init_from), self.settings)
+        checkpoint.build(self.strategy, allowed=ALLOWED)(self.model)
+
+    def configure_callbacks(self) -> list[L.Callback]:
+        """The running mean of the weights, where one is asked for."""
+        return [Average(decay=self.ema_decay)] if self.ema_decay else []
 
     def training_step(self, batch: Demo, _: int) -> Tensor:
         """The head's loss of normalised actions."""
         loss = self.model.loss(self.see(batch), list(batch.text), batch.state, batch.actions, batch.action_mask)
         self.log("train/loss", loss, prog_bar=True)
+        self.log("memory/peak_mb", peak_mb(self.device))
         return loss
 
     def validation_step(self, batch: Demo, _: int) -> None:
@@ -59,10 +72,12 @@ class ActionPolicy(PolicyModule):
         self.log_dict(rows, batch_size=len(batch.state), prog_bar=True, sync_dist=True)
 
     def export(self, folder: Path) -> Settings:
-        """Weights and settings, normalisation statistics among them; returns the facts for the manifest."""
+        """Plain weights and settings, normalisation statistics among them; returns the facts for the manifest."""
+        sizes = count(self.model)
+        merge(self.model)
         checkpoint.save(folder, self.model, {"model": self.settings, "facts": self.facts, "kind": "action"})
         ours = ("embodiment", "cameras", "codes_per_step", "chunk_steps")
-        return self.facts | {key: self.settings[key] for key in ours}
+        return self.facts | {key: self.settings[key] for key in ours} | sizes
 
     def _fit(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The head's fit to normalised demonstrations, or that of the action policy whose weights it starts from."""

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, UInt8
 from sim_finetune.arrange import place
 from sim_finetune.control import check_action, check_period, drive, limits, put_at, read_state, read_target, wire
 from sim_finetune.embodiment import PREFIX, Embodiment
-from sim_finetune.predicates import SceneView, keep_time
+from sim_finetune.predicates import SceneView, keep_time, timed
 from sim_finetune.randomise import draw
 from sim_finetune.render import Camera, camera_id
 from sim_finetune.rewards import reward, reward_terms, score
@@ -71,6 +71,7 @@ class TaskEnv(gymnasium.Env):
         self._camera: Camera | None = None  # made at the first picture: a GL context must not cross a fork
         self._steps = self._held = 0
         self._stage = Advance(0, 0.0)
+        self._timed = timed(spec.goals())
         self._make_spaces()
 
     def _make_spaces(self) -> None:
@@ -122,10 +123,8 @@ class TaskEnv(gymnasium.Env):
     def step(self, action: Float32[np.ndarray, "d"]) -> tuple[dict, float, bool, bool, dict]:
         """One control period. Actions beyond the limits are cut; ValueError for a wrong length or a NaN."""
         target = check_action(action, self.embodiment)
-        drive(self.model, self.data, self.wiring, self.embodiment, target, 1 / self.control_hz)
-        mujoco.mj_forward(
-            self.model, self.data
-        )  # positions of sites and geoms are those before the last substep otherwise
+        drive(self.model, self.data, self.wiring, target, 1 / self.control_hz)
+        self._look()
         self._steps += 1
         info = self._report()
         done = self.terminate_on_success and info["success"]
@@ -133,10 +132,16 @@ class TaskEnv(gymnasium.Env):
         gain = reward(self.task_spec, info["reward_terms"], info["progress"])
         return self.observation(), gain, done, over, info
 
+    def _look(self) -> None:
+        """Bring places and contacts up to date: those before the last physics step otherwise. Forces stay as they were."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+        mujoco.mj_collision(self.model, self.data)
+
     def _report(self) -> dict[str, Any]:
         """Bring stages and clocks up to date with the scene as it is now, and say how it stands: `info`."""
         spec = self.task_spec
-        keep_time(spec.goals(), self.view)
+        keep_time(self._timed, self.view)
         self._stage = advance(spec.stages, self._stage, self.view)
         scored = score(spec, self._stage, self.view)
         # what holds has progress 1; the other way round is cheaper to ask
@@ -157,7 +162,7 @@ class TaskEnv(gymnasium.Env):
 
     def state(self) -> Float32[np.ndarray, "d"]:
         """Joint positions [rad or m] and opening, named by embodiment.state_names."""
-        return read_state(self.data, self.wiring, self.embodiment).astype(np.float32)
+        return read_state(self.data, self.wiring).astype(np.float32)
 
     @property
     def stage(self) -> Advance:
@@ -166,7 +171,7 @@ class TaskEnv(gymnasium.Env):
 
     def target(self) -> Float[np.ndarray, "d"]:
         """The action being followed now."""
-        return read_target(self.data, self.wiring, self.embodiment)
+        return read_target(self.data, self.wiring)
 
     def draw(self, camera: str) -> UInt8[np.ndarray, "h w 3"]:
         """A picture of the present state."""

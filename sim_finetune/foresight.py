@@ -5,7 +5,7 @@ import numpy as np
 from jaxtyping import Float
 
 from sim_finetune.env import FULL_STATE, TaskEnv
-from sim_finetune.predicates import SceneView, every, keep_time
+from sim_finetune.predicates import SceneView, every, keep_time, timed
 from sim_finetune.predicates.base import FALL_M, nearness
 from sim_finetune.rewards import reward, reward_terms, score
 from sim_finetune.spec import TaskSpec
@@ -23,11 +23,12 @@ def rewards_ahead(env: TaskEnv, moments: Float[np.ndarray, "n t p"], *, approach
 
 def _rewards(env: TaskEnv, data: mujoco.MjData, moments: Float[np.ndarray, "t p"], approach: float) -> list[float]:
     spec, view, now, gains = env.task_spec, env.view._replace(data=data, since=dict(env.view.since)), env.stage, []
+    clocks = timed(spec.goals())
     for moment in moments:
         mujoco.mj_setState(env.model, data, moment, FULL_STATE)
         mujoco.mj_kinematics(env.model, data)  # statements look at poses and contacts, not at forces
         mujoco.mj_collision(env.model, data)
-        keep_time(spec.goals(), view)
+        keep_time(clocks, view)
         now = advance(spec.stages, now, view)
         scored = score(spec, now, view)
         gain = reward(spec, reward_terms(spec, scored, view), scored.progress)

@@ -37,7 +37,7 @@ def set_points(
     where = env.wiring.set_points
     for action in actions.swapaxes(0, 1):
         start = now[:, where]
-        way = way_to(start, env.wiring, env.embodiment, action, 1 / env.control_hz)
+        way = way_to(start, env.wiring, action, 1 / env.control_hz)
         for segment in range(1, SEGMENTS + 1):
             now[:, where] = start + segment / SEGMENTS * way
             rows += [now.copy()] * steps

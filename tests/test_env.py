@@ -1,7 +1,9 @@
 """The environment is a proper gymnasium one, is decided by its seed, and counts success as held."""
 
+import copy
 import warnings
 
+import mujoco
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
@@ -47,6 +49,31 @@ def test_physics_can_be_put_back_and_drawn_again():
     env.set_physics(moment)
     np.testing.assert_array_equal(env.render(), picture)
     np.testing.assert_array_equal(env.state(), state)
+
+
+@pytest.mark.parametrize("name", ["put_block_in_drawer", "lay_rope", "stack_two"])
+def test_places_and_contacts_after_a_step_are_those_of_a_whole_forward_pass(name):
+    env = make_env(name)
+    env.reset(seed=2)
+    expert = Expert(env, noise=0.0, rng=np.random.default_rng(0))
+    for _ in range(12):
+        env.step(expert.act())
+        whole = copy.copy(env.data)
+        mujoco.mj_forward(env.model, whole)
+        for field in (
+            "site_xpos",
+            "site_xmat",
+            "geom_xpos",
+            "geom_xmat",
+            "xpos",
+            "xquat",
+            "xaxis",
+            "xanchor",
+            "cam_xpos",
+        ):
+            assert np.array_equal(getattr(env.data, field), getattr(whole, field)), field
+        for field in ("geom", "dist", "frame"):
+            assert np.array_equal(getattr(env.data.contact, field), getattr(whole.contact, field)), field
 
 
 def test_success_must_last_and_ends_the_episode_only_when_asked():

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from simulation import make_env
 
+from sim_finetune.predicates.view import length_m, mean
+
 
 @pytest.fixture
 def still(request):
@@ -82,3 +84,10 @@ def test_joint_fraction(still):
         joint.qpos[0] = fraction * high
         assert goal.holds(env.view) is holds
         assert goal.progress(env.view) == pytest.approx(np.clip(fraction / goal.at_least, 0, 1))
+
+
+def test_the_quick_mean_and_length_are_numpys_to_the_bit():
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 3, 5, 8, 16) * 50:
+        values = rng.normal(size=count) * 10.0 ** rng.integers(-9, 3, count)
+        assert mean(values.tolist()) == np.mean(values) and length_m(values) == np.linalg.norm(values)

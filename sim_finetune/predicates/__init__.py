@@ -7,10 +7,10 @@ from pydantic import Field
 from sim_finetune.found import classes_in
 from sim_finetune.predicates.base import Predicate, every, kind_of
 from sim_finetune.predicates.joints import JointFraction
-from sim_finetune.predicates.logic import AllOf, keep_time
+from sim_finetune.predicates.logic import AllOf, keep_time, timed
 from sim_finetune.predicates.places import InZone, OnTop
 from sim_finetune.predicates.tool import Released, ToolNear
-from sim_finetune.predicates.view import SceneView
+from sim_finetune.predicates.view import SceneView, mean
 
 
 def predicate_classes() -> list[type[Predicate]]:
@@ -39,5 +39,7 @@ __all__ = [
     "every",
     "keep_time",
     "kind_of",
+    "mean",
     "predicate_classes",
+    "timed",
 ]

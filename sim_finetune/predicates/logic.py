@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from sim_finetune.predicates.base import Predicate, every
-from sim_finetune.predicates.view import SceneView
+from sim_finetune.predicates.view import SceneView, mean
 
 Parts = Annotated[tuple["AnyPredicate", ...], Field(min_length=1, max_length=8)]
 
@@ -42,7 +41,7 @@ class AllOf(_Several):
         return all(part.holds(view) for part in self.parts)
 
     def progress(self, view: SceneView) -> float:
-        return float(np.mean([part.progress(view) for part in self.parts]))
+        return mean([part.progress(view) for part in self.parts])
 
 
 class AnyOf(_Several):
@@ -73,7 +72,7 @@ class AtLeast(_Several):
         return sum(part.holds(view) for part in self.parts) >= self.count
 
     def progress(self, view: SceneView) -> float:
-        return float(np.mean(sorted(part.progress(view) for part in self.parts)[-self.count :]))
+        return mean(sorted(part.progress(view) for part in self.parts)[-self.count :])
 
 
 class Not(_One):
@@ -105,11 +104,15 @@ class HoldFor(_One):
         return 0.9 * self.part.progress(view) + 0.1 * self._share(view)
 
 
-def keep_time(predicates: Iterable[Predicate], view: SceneView) -> None:
-    """Note in `view.since` when each `hold_for` among them began to hold; call it after every change of the scene."""
-    for statement in (inner for predicate in predicates for inner in every(predicate)):
-        if isinstance(statement, HoldFor):
-            if statement.part.holds(view):
-                view.since.setdefault(statement, view.data.time)
-            else:
-                view.since.pop(statement, None)
+def timed(predicates: Iterable[Predicate]) -> list["HoldFor"]:
+    """Every `hold_for` among the predicates and what they are made of."""
+    return [inner for predicate in predicates for inner in every(predicate) if isinstance(inner, HoldFor)]
+
+
+def keep_time(statements: Iterable["HoldFor"], view: SceneView) -> None:
+    """Note in `view.since` when each of `timed` began to hold; call it after every change of the scene."""
+    for statement in statements:
+        if statement.part.holds(view):
+            view.since.setdefault(statement, view.data.time)
+        else:
+            view.since.pop(statement, None)

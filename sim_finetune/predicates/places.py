@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from sim_finetune.predicates.base import FALL_M, RESTING_M, Predicate, Share, Tolerance, kinds_with, nearness
-from sim_finetune.predicates.view import SceneView, pieces
+from sim_finetune.predicates.view import SceneView, length_m, pieces
 
 AREAS = ("zone", "square")
 FOOTPRINT = np.stack(np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7), [-1.0], indexing="ij"), -1).reshape(
@@ -15,15 +15,19 @@ FOOTPRINT = np.stack(np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7), [
 )
 
 
+SLACK_M = np.array([0, 0, RESTING_M])
+
+
 def aside_m(view: SceneView, name: str, other: str) -> float:
     """Horizontal distance between the tops' middles of two objects [m]."""
-    return float(np.linalg.norm((view.site(f"{name}/top") - view.site(f"{other}/top"))[:2]))
+    return length_m((view.site(f"{name}/top") - view.site(f"{other}/top"))[:2])
 
 
 def within_area(view: SceneView, points: np.ndarray, area: str) -> float:
     """Share of points (n, 3) [m] that lie over a painted rectangle."""
     local = (points - view.centre(area)) @ view.axes(area)
-    return float(np.mean(np.all(np.abs(local[:, :2]) <= view.half_extents(area)[:2], axis=1)))
+    within = np.abs(local[:, :2]) <= view.half_extents(area)[:2]
+    return float(np.count_nonzero(within[:, 0] & within[:, 1]) / len(points))
 
 
 def rests_on(view: SceneView, name: str, support: str, within_m: float) -> bool:
@@ -35,10 +39,9 @@ def rests_on(view: SceneView, name: str, support: str, within_m: float) -> bool:
 def hollow_gap_m(view: SceneView, name: str, container: str) -> float:
     """How far the middle of an object's bottom is outside a container's hollow [m]; 0 inside."""
     bottom = np.array([*view.centre(name)[:2], view.lowest_m(name)])
-    site = view.data.site(f"{container}/inside")
-    local = (bottom - site.xpos) @ site.xmat.reshape(3, 3)
-    slack = view.model.site(f"{container}/inside").size + np.array([0, 0, RESTING_M])
-    return float(np.linalg.norm(np.maximum(np.abs(local) - slack, 0)))
+    hollow = f"{container}/inside"
+    local = (bottom - view.site(hollow)) @ view.site_axes(hollow)
+    return length_m(np.maximum(np.abs(local) - (view.site_half_extents(hollow) + SLACK_M), 0))
 
 
 class InZone(Predicate):
@@ -102,7 +105,8 @@ class Inside(Predicate):
         return hollow_gap_m(view, self.object, self.container) == 0
 
     def progress(self, view: SceneView) -> float:
-        return 1.0 if self.holds(view) else 0.9 * nearness(hollow_gap_m(view, self.object, self.container), FALL_M)
+        gap_m = hollow_gap_m(view, self.object, self.container)
+        return 1.0 if gap_m == 0 else 0.9 * nearness(gap_m, FALL_M)
 
 
 class HeightAbove(Predicate):

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from sim_finetune.predicates.base import FALL_M, FALL_RAD, Angle, Predicate, Symmetry, Tolerance, kinds_with, nearness
-from sim_finetune.predicates.view import SceneView, angle_off, heading
+from sim_finetune.predicates.view import SceneView, angle_off, heading, length_m
 
 
 class PoseNear(Predicate):
@@ -33,13 +33,13 @@ class PoseNear(Predicate):
 
     def distance_m(self, view: SceneView) -> float:
         bottom = np.array([*view.centre(self.object)[:2], view.lowest_m(self.object)])
-        return float(np.linalg.norm(bottom - view.site(f"{self.target}/{self.site}")))
+        return length_m(bottom - view.site(f"{self.target}/{self.site}"))
 
     def turn_rad(self, view: SceneView) -> float:
         """How far it is turned beyond what is allowed; 0 or less is good."""
         if self.yaw_within_rad is None:
             return 0.0
-        goal = heading(view.data.site(f"{self.target}/{self.site}").xmat.reshape(3, 3))
+        goal = heading(view.site_axes(f"{self.target}/{self.site}"))
         return angle_off(view.yaw(self.object) - goal, self.symmetry) - self.yaw_within_rad
 
     def holds(self, view: SceneView) -> bool:
@@ -105,7 +105,7 @@ class Undisturbed(Predicate):
         yield from ((name, kinds_with("free")) for name in self.objects)
 
     def _moved_m(self, view: SceneView) -> float:
-        return max(float(np.linalg.norm(view.centre(name) - view.start[name][0])) for name in self.objects)
+        return max(length_m(view.centre(name) - view.start[name][0]) for name in self.objects)
 
     def holds(self, view: SceneView) -> bool:
         return self._moved_m(view) <= self.within_m

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates.base import FALL_M, Names, Predicate, Tolerance, kinds_with, nearness
 from sim_finetune.predicates.places import AREAS, aside_m, hollow_gap_m, rests_on, within_area
-from sim_finetune.predicates.view import SceneView
+from sim_finetune.predicates.view import SceneView, mean
 
 ENDS = ("start", "end")  # sites of a rope
 Pairs = Annotated[tuple[tuple[str, str], ...], Field(min_length=1, max_length=16)]
@@ -105,7 +105,7 @@ class SortedBy(Predicate):
         along = "xy".index(self.axis)
         rows = [(self._measure(view, name), float(view.centre(name)[along])) for name in self.objects]
         pairs = [(one, two) for one in rows for two in rows if one[0] < two[0]]
-        return float(np.mean([two[1] - one[1] >= self.gap_m for one, two in pairs])) if pairs else 1.0
+        return mean([two[1] - one[1] >= self.gap_m for one, two in pairs]) if pairs else 1.0
 
     def _measure(self, view: SceneView, name: str) -> float:
         """Volume of the box around it [m³] or its height [m], rounded: equal twins are no pair."""
@@ -145,7 +145,7 @@ class Assigned(Predicate):
         homes = [
             1.0 if self._at_home(view, *pair) else 0.9 * nearness(aside_m(view, *pair), FALL_M) for pair in self.pairs
         ]
-        return float(np.mean(homes))
+        return mean(homes)
 
 
 class RopeBetween(Predicate):

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from sim_finetune.predicates.base import FALL_M, Predicate, Tolerance, kinds_with, nearness
-from sim_finetune.predicates.view import SceneView, tool_prefix
+from sim_finetune.predicates.view import SceneView, length_m, tool_prefix
 
 OPPOSED = -0.5  # cosine between two normals: fingers from two sides, not two touches of one
 
@@ -25,7 +25,7 @@ class ToolNear(Predicate):
 
     def distance_m(self, view: SceneView) -> float:
         goal = view.site(f"{self.object}/top") + np.array([0, 0, self.above_m])
-        return float(np.linalg.norm(view.site(view.tool) - goal))
+        return length_m(view.site(view.tool) - goal)
 
     def holds(self, view: SceneView) -> bool:
         return self.distance_m(view) <= self.within_m
@@ -45,7 +45,7 @@ class Released(Predicate):
         yield self.object, ()
 
     def holds(self, view: SceneView) -> bool:
-        return bool(np.linalg.norm(view.site(view.tool) - view.site(f"{self.object}/top")) >= self.clear_m)
+        return length_m(view.site(view.tool) - view.site(f"{self.object}/top")) >= self.clear_m
 
     def progress(self, view: SceneView) -> float:
         return float(self.holds(view))
@@ -66,7 +66,7 @@ class Grasped(Predicate):
         return len(normals) > 1 and bool((normals @ normals.T).min() <= OPPOSED)
 
     def progress(self, view: SceneView) -> float:
-        apart = float(np.linalg.norm(view.site(view.tool) - view.centre(self.object)))
+        apart = length_m(view.site(view.tool) - view.centre(self.object))
         return 1.0 if self.holds(view) else 0.9 * nearness(apart, FALL_M)
 
 
@@ -85,5 +85,5 @@ class InContact(Predicate):
         return any(f"{body}/".startswith(f"{self.other}/") for body, _ in view.touching(self.object))
 
     def progress(self, view: SceneView) -> float:
-        apart = float(np.linalg.norm(view.centre(self.object) - view.centre(self.other)))
+        apart = length_m(view.centre(self.object) - view.centre(self.other))
         return 1.0 if self.holds(view) else 0.9 * nearness(apart, FALL_M)

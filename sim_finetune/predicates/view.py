@@ -1,5 +1,6 @@
 """A running scene in, what a goal may ask of it out: places, extents, contacts, joints, and how it all began."""
 
+import math
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,9 +37,17 @@ class SceneView(NamedTuple):
         """Position of a site, (3,) [m, workspace frame]."""
         return self.data.site_xpos[site_id(self.model, name)]
 
+    def site_axes(self, name: str) -> Float[np.ndarray, "3 3"]:
+        """A site's own axes as columns."""
+        return self.data.site_xmat[site_id(self.model, name)].reshape(3, 3)
+
+    def site_half_extents(self, name: str) -> Float[np.ndarray, "3"]:
+        """What a site spans along its own axes, to both sides [m]."""
+        return self.model.site_size[site_id(self.model, name)]
+
     def has_site(self, name: str, part: str) -> bool:
         """Whether an object has a site of that name."""
-        return mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_SITE, f"{name}/{part}") >= 0
+        return _has_site(self.model, f"{name}/{part}")
 
     def centre(self, name: str) -> np.ndarray:
         """Position of an object's body, (3,) [m]."""
@@ -54,7 +63,7 @@ class SceneView(NamedTuple):
 
     def lowest_m(self, name: str) -> float:
         """Height of an object's lowest point over the table [m]."""
-        return min(_lowest(self.model, self.data, geom) for geom in solid_geoms(self.model, name))
+        return min([_lowest(self.model, self.data, geom) for geom in solid_geoms(self.model, name)])
 
     def half_extents(self, name: str) -> Float[np.ndarray, "3"]:
         """Half extents of a box along the object's own axes, about its body, that holds what does not move in it [m]."""
@@ -62,18 +71,28 @@ class SceneView(NamedTuple):
 
     def fraction(self, name: str) -> float:
         """Where an object's joint stands in its range, 0 (shut, off) to 1 (open, on)."""
-        joint = self.spec.object(name).joint_name
-        low, high = self.model.joint(joint).range
-        return float((self.data.joint(joint).qpos[0] - low) / (high - low))
+        where, low, high = _joint(self.model, self.spec.object(name).joint_name)
+        return float((self.data.qpos[where] - low) / (high - low))
 
     def touching(self, name: str) -> Iterator[tuple[str, np.ndarray]]:
         """(name of the other body, unit normal into the object) for each contact of the object."""
-        own = set(bodies(self.model, name))
-        for contact in self.data.contact:
-            first, second = (int(self.model.geom_bodyid[geom]) for geom in contact.geom)
+        own = bodies(self.model, name)
+        contacts = self.data.contact
+        pairs = self.model.geom_bodyid[contacts.geom].tolist()
+        for (first, second), frame in zip(pairs, contacts.frame, strict=True):
             if (first in own) != (second in own):
                 other, sign = (second, -1.0) if first in own else (first, 1.0)
-                yield self.model.body(other).name, sign * contact.frame[:3]
+                yield self.model.body(other).name, sign * frame[:3]
+
+
+def length_m(vector: np.ndarray) -> float:
+    """Of a vector (n,) [m]: to the bit what np.linalg.norm gives, in a third of its time."""
+    return math.sqrt(vector @ vector)
+
+
+def mean(values: list[float]) -> float:
+    """To the bit what np.mean gives, in a third of its time."""
+    return float(np.add.reduce(values) / len(values))
 
 
 def heading(axes: Float[np.ndarray, "3 3"]) -> float:
@@ -95,6 +114,18 @@ def site_id(model: mujoco.MjModel, name: str) -> int:
 
 
 @lru_cache(maxsize=512)
+def _has_site(model: mujoco.MjModel, name: str) -> bool:
+    return mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_SITE, name) >= 0
+
+
+@lru_cache(maxsize=512)
+def _joint(model: mujoco.MjModel, name: str) -> tuple[int, float, float]:
+    """Where in qpos a joint with one number lies, and its range [rad or m]."""
+    joint = model.joint(name)
+    return int(joint.qposadr[0]), float(joint.range[0]), float(joint.range[1])
+
+
+@lru_cache(maxsize=512)
 def bodies(model: mujoco.MjModel, name: str) -> tuple[int, ...]:
     """Numbers of an object's body and of its parts (bodies called NAME/…), in the model's order."""
     names = ((number, model.body(number).name) for number in range(model.nbody))
@@ -110,16 +141,22 @@ def solid_geoms(model: mujoco.MjModel, name: str) -> tuple[int, ...]:
 
 def _lowest(model: mujoco.MjModel, data: mujoco.MjData, geom: int) -> float:
     """Height of a geom's lowest point [m]; a box around it for shapes that are none of the four round ones."""
-    kind, size, middle = model.geom_type[geom], model.geom_size[geom], data.geom_xpos[geom]
-    axes = data.geom_xmat[geom].reshape(3, 3)
+    kind, size, corners = _outline(model, geom)
+    middle, axes = data.geom_xpos[geom], data.geom_xmat[geom].reshape(3, 3)
     if kind == SPHERE:
         return float(middle[2] - size[0])
     if kind == CAPSULE:
         return float(middle[2] - abs(axes[2, 2]) * size[1] - size[0])
     if kind == CYLINDER:
         return float(middle[2] - abs(axes[2, 2]) * size[1] - np.hypot(axes[2, 0], axes[2, 1]) * size[0])
+    return min((middle + corners @ axes.T)[:, 2].tolist())
+
+
+@lru_cache(maxsize=4096)
+def _outline(model: mujoco.MjModel, geom: int) -> tuple[int, np.ndarray, Float[np.ndarray, "8 3"]]:
+    """A geom's type, its sizes, and the corners of the box around it in its own frame [m]."""
     box = model.geom_aabb[geom]
-    return float((middle + (box[:3] + SIGNS * box[3:]) @ axes.T)[:, 2].min())
+    return int(model.geom_type[geom]), model.geom_size[geom].copy(), box[:3] + SIGNS * box[3:]
 
 
 @lru_cache(maxsize=512)

@@ -1,6 +1,10 @@
-"""Model folders: weights.safetensors + settings.json, nothing that executes; strict when read."""
+"""Model folders: weights.safetensors + settings.json, nothing that executes; strict when read.
+
+Published folders (`lapa export`) have the hub's names: model.safetensors + config.json + statistics.json; both are read.
+"""
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from lapa.files import atomic_path, write_json
 from lapa.ranks import is_first, whole
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+PUBLISHED, CONFIG, STATISTICS = "model.safetensors", "config.json", "statistics.json"
 
 
 def save(folder: Path, module: nn.Module, settings: Mapping[str, Any]) -> None:
@@ -28,20 +33,49 @@ def save(folder: Path, module: nn.Module, settings: Mapping[str, Any]) -> None:
     write_json(Path(folder) / SETTINGS, dict(settings))
 
 
+def publish(folder: Path, out: Path) -> None:
+    """Write the model of `folder` to `out` under the hub's names, byte for byte the same weights."""
+    settings = load_settings(folder)
+    model = dict(settings["model"])
+    if "statistics" in model:
+        write_json(out / STATISTICS, model.pop("statistics"))
+    write_json(out / CONFIG, settings | {"model": model})
+    with atomic_path(out / PUBLISHED) as partial:
+        shutil.copyfile(weights_path(folder), partial)
+
+
 def load_settings(folder: Path) -> dict[str, Any]:
-    """The settings `save` wrote; ValueError names the folder when it holds no model."""
-    path = Path(folder) / SETTINGS
+    """The settings `save` wrote, also as `publish` left them; ValueError names the folder when it holds no model."""
+    own, config, statistics = (Path(folder) / name for name in (SETTINGS, CONFIG, STATISTICS))
+    if own.is_file() or not config.is_file():
+        return _read_json(own, folder)
+    settings = _read_json(config, folder)
+    if statistics.is_file() and isinstance(settings.get("model"), dict):
+        settings["model"]["statistics"] = _read_json(statistics, folder)
+    return settings
+
+
+def _read_json(path: Path, folder: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise ValueError(f"{folder} holds no model: {SETTINGS} is missing")
-    return json.loads(path.read_text())
+        raise ValueError(f"{folder} holds no model: {path.name} is missing")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+
+
+def weights_path(folder: Path) -> Path:
+    """The file of a model folder's tensors; ValueError when there is none."""
+    paths = [Path(folder) / name for name in (WEIGHTS, PUBLISHED)]
+    found = [path for path in paths if path.is_file()]
+    if not found:
+        raise ValueError(f"{folder} holds no model: {WEIGHTS} is missing")
+    return found[0]
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:
     """The tensors of a model folder; ValueError when the file is missing, truncated or no safetensors."""
-    path = Path(folder) / WEIGHTS
-    if not path.is_file():
-        raise ValueError(f"{folder} holds no model: {WEIGHTS} is missing")
-    return read_tensors(path)
+    return read_tensors(weights_path(folder))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -47,7 +47,7 @@ def load(path: str | Path, device: str) -> Policy:
     folder = Path(path)
     model = ActionModel(**_settings(folder, kind="action", words="an action policy"))
     checkpoint.load_weights(folder, model)
-    return Policy(model=model, device=torch.device(device), hash=file_hash(folder / checkpoint.WEIGHTS)[:16])
+    return Policy(model=model, device=torch.device(device), hash=file_hash(checkpoint.weights_path(folder))[:16])
 
 
 class Thinker:

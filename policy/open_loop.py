@@ -22,6 +22,7 @@ from lapa.stats import signed_rank_p
 from lapa.stream import split_indices
 from policy.baselines import Guesses
 from policy.infer import load
+from policy.pretrained import training_of
 from policy.replay import POLICY, Errors, replay_one
 
 
@@ -50,7 +51,7 @@ def main(cfg: DictConfig) -> None:
 
 def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> None:
     """ValueError when the demonstrations are another robot's, or were trained on."""
-    model, facts, trained = load_settings(policy)["model"], read_manifest(demos), read_manifest(policy)
+    model, facts, trained = load_settings(policy)["model"], read_manifest(demos), training_of(policy)
     names = ("embodiment", "state_names", "action_names")
     theirs = {name: model.get(name) for name in names} | {"fps": trained.get("fps")}
     faults = differences(theirs, {name: facts[name] for name in theirs})

@@ -1,0 +1,75 @@
+"""A trained policy's folder in, a folder as the Hugging Face hub takes it out; and back into a policy, by folder or name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from lapa import checkpoint, hub
+from lapa.files import atomic_path, file_hash
+from lapa.stage import open_stage, read_manifest
+from policy.infer import Policy, Thinker, load_latent
+from policy.infer import load as load_action
+from policy.model_card import write_card
+
+LOADERS: dict[str, Callable[[Path, str], Policy | Thinker]] = {
+    "action": load_action,
+    "latent": load_latent,
+}  # by what `kind` a folder's settings name
+TRAINING = ("record", "count", "parameters", "final", "inputs", "config")  # of the manifest: told as "training"
+
+
+def main(cfg: DictConfig) -> None:
+    """`lapa export checkpoint=DIR out=DIR`: config.json, model.safetensors, statistics.json, README.md; `push_to` sends them."""
+    folder, results = Path(cfg.checkpoint), [Path(path) for path in cfg.results]
+    load(str(folder), device="cpu")  # what does not load is not handed on
+    named = {f"result_{i}": path for i, path in enumerate(results)}
+    told = {"checkpoint": folder, "results": None, "push_to": None, "private": None}
+    with open_stage(cfg, {**told, **named}) as stage:
+        if not stage.done:
+            trained = read_manifest(folder)
+            facts = {key: value for key, value in trained.items() if key not in (*TRAINING, "files", "versions")}
+            save(folder, stage.out, licence=cfg.licence, results=results)
+            training = {key: trained[key] for key in TRAINING if key in trained}
+            stage.finish(record="Pretrained", count=1, training=training, **facts)
+    if cfg.push_to:
+        print(f"pushed to {hub.push(stage.out, cfg.push_to, private=cfg.private)}")
+    else:
+        print(f'{stage.out}: policy.pretrained.load("{stage.out}", device="cpu")')
+
+
+def save(policy: Path, out: Path, *, licence: str, results: list[Path]) -> None:
+    """Fill `out` from a training's folder and what was measured of it.
+
+    results: folders of `lapa rollout` and `lapa open_loop`; ValueError when one is of another policy.
+    """
+    mark, measured = file_hash(checkpoint.weights_path(policy))[:16], [(path, read_manifest(path)) for path in results]
+    for path, manifest in measured:
+        if manifest.get("policy_hash") != mark:
+            raise ValueError(
+                f"{path} was measured with another policy: {manifest.get('policy_hash')}, this one is {mark}"
+            )
+    card = write_card(checkpoint.load_settings(policy), read_manifest(policy), measured, licence=licence)
+    checkpoint.publish(policy, out)
+    with atomic_path(out / "README.md") as partial:
+        partial.write_text(card)
+
+
+def load(name: str, *, device: str, revision: str | None = None) -> Policy | Thinker:
+    """The policy in a folder (a training's, or one that `save` filled) or of a name on the hub ("user/name").
+
+    An action policy gives a Policy, a latent one a Thinker. ValueError when nothing is there, when it is no policy of ours,
+    names code that may not be built, or its tensors do not fit.
+    """
+    folder = hub.fetch(name, kind="model", revision=revision)
+    kind = checkpoint.load_settings(folder).get("kind")
+    if kind not in LOADERS:
+        raise ValueError(f"{folder} holds a model of kind {kind!r}; this loads {' or '.join(LOADERS)}")
+    return LOADERS[kind](folder, device)
+
+
+def training_of(folder: Path) -> dict[str, Any]:
+    """The manifest of the training whose policy lies in `folder`, also after an export."""
+    manifest = read_manifest(folder)
+    return manifest | manifest.get("training", {})

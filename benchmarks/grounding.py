@@ -53,7 +53,9 @@ def sample(rng, drawn):
     paint(picture, lambda xx, yy: np.hypot(xx - x, yy - y) < 4.5, (224, 172, 135))
     paint(picture, lambda xx, yy: (abs(xx - x) < 1.5) & (yy < y - 4) & (yy > y - 14), (200, 150, 120))
     pixels = torch.from_numpy(np.clip(picture, 0, 255).astype(np.uint8).transpose(2, 0, 1).copy())
-    return LatentStep("", {"front": pixels}, f"reach the {names[wanted]} block", labels(rng, goal - np.array([x, y])))
+    text, codes = f"reach the {names[wanted]} block", labels(rng, goal - np.array([x, y]))
+    unknown = (torch.tensor(0.5), torch.full_like(codes, -1), pixels[:, :0, :0], torch.zeros(0))
+    return LatentStep("", {"front": pixels}, text, codes, *unknown)
 
 
 def labels(rng, way):
@@ -82,7 +84,7 @@ def main(overrides):
     names = ["experiment=latent_policy", "clips=-", "codes=-", "out=-", f"backbone@model.backbone={backbone}"]
     torch.manual_seed(0)
     module = hydra.utils.instantiate(compose("train", names + more).model)
-    module.setup_from({"num_codes": CODES, "codes_per_step": 4, "cameras": ["front"]})
+    module.setup_from({"num_codes": CODES, "codes_per_step": 4, "cameras": ["front"], "gaps_s": [0.5]})
     module.log = lambda *_, **__: None
     print(f"{sum(p.numel() for p in module.parameters()) / 1e6:.2f} M parameters, {torch.get_num_threads()} threads")
     module._trainer = type("Trainer", (), {"max_steps": steps})()

@@ -24,12 +24,20 @@ class FramePair(NamedTuple):
 
 
 class LatentStep(NamedTuple):
-    """What is seen, the words, and the k codes in [0, num_codes) of what happens next; label → policy."""
+    """What is seen, the words, and the k codes in [0, num_codes) of what happens in the next `gap_s` [s]; label → policy.
+
+    before: the codes of the moment `gap_s` earlier, −1 where the clip was not yet going on. after: the picture `gap_s`
+    later, 0 × 0 px when nobody asked. change: by how much the clip's true state changes meanwhile, NaN where it is unknown.
+    """
 
     key: str
     images: Images
     text: str
     codes: Int64[Tensor, "*b k"]
+    gap_s: Float32[Tensor, "*b"]
+    before: Int64[Tensor, "*b k"]
+    after: UInt8[Tensor, "*b 3 h w"]
+    change: Float32[Tensor, "*b m"]
 
 
 class Demo(NamedTuple):

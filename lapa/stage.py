@@ -16,7 +16,7 @@ from lapa.files import file_hash, value_hash, write_json
 
 MANIFEST, FINGERPRINT, TIMING, LOG = "manifest.json", "fingerprint.json", "timing.json", "log.jsonl"
 # Settings that say how a stage runs, not what comes out of it.
-NOT_HASHED = ("out", "overwrite", "num_workers", "config_dir")
+NOT_HASHED = ("out", "overwrite", "num_workers", "config_dir", "logger")
 # Files a stage leaves that are not results: their bytes hold clocks or are needed only to go on.
 NOT_RESULTS = (MANIFEST, FINGERPRINT, TIMING, LOG)
 JOIN_S = 60  # [s] that further processes of a stage wait for the first
@@ -44,7 +44,7 @@ class Stage:
 
 @contextmanager
 def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iterator[Stage]:
-    """Enter the stage that fills `cfg.out` from `inputs` ({config key: folder with a manifest}).
+    """Enter the stage that fills `cfg.out` from `inputs` ({config key, dotted within a group: folder with a manifest}).
 
     `done` is true when the folder already holds this very result. A half-made folder of the same fingerprint goes on;
     one of another fingerprint is refused with what differs, or cleared when `cfg.overwrite` is set.
@@ -80,14 +80,15 @@ def join_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
 def _wanted(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> dict[str, Any]:
     """The fingerprint: settings that change results, and a hash of each input."""
     hashes = {key: manifest_hash(Path(folder)) for key, folder in inputs.items() if folder is not None}
-    return {"config": _comparable(cfg, tuple(inputs)), "inputs": hashes}
+    return {"config": _comparable(cfg, inputs), "inputs": hashes}
 
 
-def _comparable(cfg: DictConfig, input_keys: tuple[str, ...]) -> dict[str, Any]:
+def _comparable(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> dict[str, Any]:
     """The settings without places: an input's folder, wherever else it is named, stands as `<key>`."""
     config: Any = OmegaConf.to_container(cfg, resolve=True)
-    places = {str(config[key]): f"<{key}>" for key in input_keys if config.get(key) is not None}
-    kept = {key: value for key, value in config.items() if key not in NOT_HASHED and key not in input_keys}
+    places = {str(folder): f"<{key}>" for key, folder in inputs.items() if "." in key}
+    places |= {str(config[key]): f"<{key}>" for key in inputs if config.get(key) is not None}
+    kept = {key: value for key, value in config.items() if key not in NOT_HASHED and key not in inputs}
     return renamed(kept, places)
 
 

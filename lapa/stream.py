@@ -45,7 +45,25 @@ class Plan(NamedTuple):
     world: int
 
 
-class ClipStream(IterableDataset):
+class Batches(IterableDataset):
+    """Endless records, `plan.batch_size` of them a batch, of which `start_batch` is the first that is given."""
+
+    plan: Plan
+    start_batch: int
+
+    def __iter__(self) -> Iterator[Any]:
+        info = get_worker_info()
+        workers, worker = (info.num_workers, info.id) if info else (1, 0)
+        # DataLoader asks its worker 0 first; after `start_batch` batches that turn belongs to another lane.
+        lane = (worker + self.start_batch) % workers
+        yield from self.lane(lane, workers, before=(self.start_batch + workers - 1 - lane) // workers)
+
+    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+        """Every record that worker `lane` of `lanes` reads, after the `before` batches it has given already."""
+        raise NotImplementedError
+
+
+class ClipStream(Batches):
     """Endless records of a split. Worker w of W decodes every W-th clip of an epoch's permutation, block by block:
     each clip once, `samples_per_clip` records of it, shuffled within the block. Nothing depends on the clock or on
     what was read before, so `start_batch` takes up the stream at any batch.
@@ -59,17 +77,10 @@ class ClipStream(IterableDataset):
             raise ValueError(f"{folder}: split {split!r} has {len(self.clips)} of {len(self.index)} clips; too few")
         self.take, self.plan, self.start_batch = take, plan, start_batch
 
-    def __iter__(self) -> Iterator[Any]:
-        info = get_worker_info()
-        workers, worker = (info.num_workers, info.id) if info else (1, 0)
-        # DataLoader asks its worker 0 first; after `start_batch` batches that turn belongs to another lane.
-        lane = (worker + self.start_batch) % workers
-        before = (self.start_batch + workers - 1 - lane) // workers  # batches this lane has given already
-        yield from self._lane(lane, workers, skip=before * self.plan.batch_size)
-
-    def _lane(self, lane: int, lanes: int, *, skip: int) -> Iterator[Any]:
+    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+        """Block by block, epoch by epoch."""
         per_epoch = self._lane_length(lane, lanes) * self.plan.samples_per_clip
-        epoch, skip = divmod(skip, per_epoch)
+        epoch, skip = divmod(before * self.plan.batch_size, per_epoch)
         while True:
             yield from self._epoch(epoch, lane, lanes, skip)
             epoch, skip = epoch + 1, 0
@@ -112,7 +123,7 @@ def read_clip(index: ShardIndex, i: int) -> dict[str, Any]:
 class _Bounded(IterableDataset):
     """A stream that ends after its share of `batches`, and tells Lightning its length (needed to resume exactly)."""
 
-    def __init__(self, stream: ClipStream, batches: int):
+    def __init__(self, stream: Batches, batches: int):
         super().__init__()
         self.stream, self.batches = stream, batches
 
@@ -148,15 +159,18 @@ class StreamData(L.LightningDataModule):
         keys = ("fps", "gap_s", "image_px", "camera", "cameras", "num_codes", "codes_per_step", "embodiment")
         return {key: self.manifest[key] for key in keys if key in self.manifest}
 
-    def stream(self, split: str, *, start_batch: int = 0) -> ClipStream:
+    def stream(self, split: str, *, start_batch: int = 0) -> Batches:
         """The stream of a split for this rank."""
+        return self.clip_stream(self.folder, self.take, self.batch_size, split, start_batch)
+
+    def clip_stream(self, folder: Path, take: Take, batch_size: int, split: str, start_batch: int) -> ClipStream:
+        """One folder's stream, `batch_size` records of which go into each of this rank's batches."""
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
-        plan = Plan(self.samples_per_clip, self.clips_per_block, self.batch_size, self.seed, rank, world)
+        plan = Plan(self.samples_per_clip, self.clips_per_block, batch_size, self.seed, rank, world)
         return ClipStream(
-            folder=self.folder, take=self.take, split=split, val_percent=self.val_percent, plan=plan,
-            start_batch=start_batch,
-        )  # fmt: skip
+            folder=folder, take=take, split=split, val_percent=self.val_percent, plan=plan, start_batch=start_batch
+        )
 
     def train_dataloader(self) -> DataLoader:
         """Batches from the trainer's present step to its last."""

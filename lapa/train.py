@@ -2,13 +2,15 @@
 
 import logging
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hydra
 import lightning as L
 import torch
-from lightning.pytorch.loggers import CSVLogger
+from hydra.errors import InstantiationException
+from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig
 
 from lapa.callbacks import Resume, SeedEachStep, Switches
@@ -23,10 +25,25 @@ def main(cfg: DictConfig) -> None:
 
     With several devices this runs once a rank; rank 0 alone prints and writes.
     """
-    inputs = {key: cfg[key] for key in cfg.inputs if cfg.get(key) is not None}
+    inputs = input_folders(cfg)
     with open_stage(cfg, inputs) if is_first() else join_stage(cfg, inputs) as stage:
         if not stage.done:
             train(cfg, stage)
+
+
+def input_folders(cfg: DictConfig) -> dict[str, str]:
+    """What `cfg.inputs` names: folders, or groups of folders ({name: {what: folder, number: …}}), whose keys are dotted."""
+    found: dict[str, str] = {}
+    for key in cfg.inputs:
+        value: Any = cfg.get(key)
+        if isinstance(value, DictConfig):
+            found |= {
+                f"{key}.{name!s}.{what!s}": folder
+                for name, group in value.items() for what, folder in group.items() if isinstance(folder, str)
+            }  # fmt: skip
+        elif value is not None:
+            found[key] = value
+    return found
 
 
 def train(cfg: DictConfig, stage: Stage) -> None:
@@ -70,5 +87,24 @@ def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
     resume = Resume(folder=str(out / "resume"), every=save_every, throughput=throughput)
     seeds, bar = SeedEachStep(cfg.seed), Bar(refresh_rate=10)
     callbacks: list[L.Callback] = [seeds, Switches(**switches), throughput, resume, bar]
-    logger = CSVLogger(str(out), name=LOGS, version=next_version(out), flush_logs_every_n_steps=1)
-    return L.Trainer(logger=logger, callbacks=callbacks, enable_model_summary=False, num_sanity_val_steps=0, **settings)
+    return L.Trainer(
+        logger=[*_loggers(cfg, out)],
+        callbacks=callbacks,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **settings,
+    )
+
+
+def _loggers(cfg: DictConfig, out: Path) -> Iterator[Logger]:
+    """metrics.csv, which the report reads, and what `logger` adds; ValueError when its package is not installed."""
+    yield CSVLogger(str(out), name=LOGS, version=next_version(out), flush_logs_every_n_steps=1)
+    if cfg.logger:
+        try:
+            yield hydra.utils.instantiate(cfg.logger)
+        except InstantiationException as error:
+            if not isinstance(error.__cause__, ImportError):
+                raise
+            raise ValueError(
+                f"{cfg.logger._target_} needs a package: {str(error.__cause__).splitlines()[0]}"
+            ) from error

@@ -15,7 +15,7 @@ def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any]) 
     saved = checkpoint.load_settings(folder)
     _check_kind(folder, saved, "latent")
     _check_codebook(folder, saved["model"], settings, ("num_codes", "codes_per_step"))
-    _check_same(folder, saved["model"], settings, ("backbone", "head"))
+    _check_same(folder, saved["model"], settings, ("backbone", "head", "gaps_s", "future"))
     checkpoint.load_weights(folder, model)
 
 

@@ -1,7 +1,7 @@
 """The two networks that are saved and loaded: LatentModel (→ codes) and ActionModel (→ action chunks)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -14,26 +14,51 @@ from policy.normalise import Normaliser
 from policy.trunk import ALLOWED, Trunk, stack_cameras
 
 
+class Foretold(NamedTuple):
+    """What a latent policy says of the next moment, and the hidden states it reads that from."""
+
+    logits: Float[Tensor, "b k n"]
+    hidden: Float[Tensor, "b k d"]
+
+
 class LatentModel(nn.Module):
-    """Pictures and words → logits of the k latent codes of what happens next."""
+    """Pictures and words → logits of the k latent codes of what happens next.
+
+    gaps_s: what "next" may mean [s]; where there are several, the words say which. future: an image decoder, or None.
+    """
 
     def __init__(
         self, *, backbone: Mapping[str, Any], head: Mapping[str, Any], num_codes: int, codes_per_step: int,
-        cameras: Sequence[str],
+        cameras: Sequence[str], gaps_s: Sequence[float], future: Mapping[str, Any] | None,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.cameras, self.num_codes = tuple(cameras), num_codes
+        self.cameras, self.num_codes, self.gaps_s = tuple(cameras), num_codes, tuple(gaps_s)
         self.trunk = Trunk(backbone=backbone, codes_per_step=codes_per_step)
-        sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step, "num_codes": num_codes}
-        self.codes = checkpoint.build(head, allowed=ALLOWED)(**sizes)
+        sizes = {"width": self.trunk.backbone.width, "codes_per_step": codes_per_step}
+        self.codes = checkpoint.build(head, allowed=ALLOWED)(**sizes, num_codes=num_codes)
+        self.future = None if future is None else checkpoint.build(future, allowed=ALLOWED)(**sizes)
 
-    def logits(self, images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"] | None) -> Float[Tensor, "b k n"]:
-        """Logits; `codes` are the true ones in training, None where they are not known."""
-        return self.codes.logits(self.trunk, images, texts, codes)
+    def forward(
+        self, images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"], gap_s: Float[Tensor, "b"]
+    ) -> Foretold:
+        """Logits given the true codes, as in training."""
+        hidden = self.trunk(images, self.told(texts, gap_s.tolist()), self.codes.hints(codes))
+        return Foretold(self.codes.read(hidden), hidden)
+
+    def hidden(self, images: Tensor, texts: list[str], gap_s: Float[Tensor, "b"]) -> Float[Tensor, "b k d"]:
+        """The states without any code known."""
+        return self.trunk(images, self.told(texts, gap_s.tolist()))
 
     def predict(self, images: Images, texts: list[str]) -> Int64[Tensor, "b k"]:
-        """The likeliest codes."""
-        return self.codes.predict(self.trunk, stack_cameras(images, self.cameras), texts)
+        """The likeliest codes of the next `gaps_s[0]` seconds."""
+        told = self.told(texts, [self.gaps_s[0]] * len(texts))
+        return self.codes.predict(self.trunk, stack_cameras(images, self.cameras), told)
+
+    def told(self, texts: list[str], gaps_s: list[float]) -> list[str]:
+        """The words, and, to a model of several gaps, how far ahead it shall look."""
+        if len(self.gaps_s) == 1:
+            return texts
+        return [f"{text} in {gap_s:.3g} seconds" for text, gap_s in zip(texts, gaps_s, strict=True)]
 
 
 class ActionModel(nn.Module):

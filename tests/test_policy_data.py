@@ -8,7 +8,8 @@ from hydra.errors import InstantiationException
 
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stream import read_clip
-from policy.data import shuffle_codes, take_demos, take_steps
+from policy.data import take_demos
+from policy.latents import Reading, Truth, shuffle_codes, take_steps
 from tests import policy_toys as toys
 
 
@@ -84,7 +85,8 @@ def test_a_chunk_ends_with_the_demonstration(tmp_path):
 def test_more_moments_than_frames():
     sample = {"__key__": "a", "frames": torch.zeros(9, 3, 8, 8, dtype=torch.uint8), "json": {"text": ""}}
     codes = {"a": np.zeros((2, 4), np.int16)}
-    steps = take_steps(sample, np.random.default_rng(0), codes=codes, camera="front", steps_per_clip=5)
+    reading = Reading("front", 5, False, Truth("", 0))
+    steps = take_steps(sample, np.random.default_rng(0), codes=codes, gap_s=0.5, reading=reading)
     assert len(steps) == 5
 
 

@@ -75,6 +75,7 @@ def run(clips, out, *, num_workers=0, die_at=None):
     here = "tests.test_train" if "tests" in __name__ else __name__
     cfg = OmegaConf.create({
         "out": str(out), "seed": 0, "inputs": ["clips"], "clips": str(clips), "num_workers": num_workers,
+        "logger": {},
         "model": {"_target_": f"{here}.Toy", "die_at": die_at},
         "data": {"_target_": f"{here}.make_data", "folder": str(clips), "batch_size": 4, "num_workers": num_workers},
         "trainer": {

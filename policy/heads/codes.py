@@ -20,6 +20,10 @@ class ParallelCodes(nn.Module):
         """Logits of each code; `codes` (the truth, in training) is not looked at."""
         return self.read(trunk(images, texts))
 
+    def hints(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"] | None:
+        """What the true codes add to the queries in training: nothing."""
+        return None
+
     def read(self, hidden: Float[Tensor, "b k d"]) -> Float[Tensor, "b k n"]:
         """Position i of `hidden` through layer i."""
         return torch.stack([head(hidden[:, i]) for i, head in enumerate(self.heads)], dim=1)
@@ -42,17 +46,18 @@ class AutoregressiveCodes(ParallelCodes):
         """Logits with the true codes before each position; greedy ones where `codes` is None."""
         if codes is None:
             codes = self.predict(trunk, images, texts)
-        return self.read(trunk(images, texts, self._hints(codes)))
+        return self.read(trunk(images, texts, self.hints(codes)))
+
+    def hints(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
+        """To each query the code before its own."""
+        before = torch.cat([torch.full_like(codes[:, :1], self.embedding.num_embeddings - 1), codes[:, :-1]], dim=1)
+        return self.embedding(before)
 
     def predict(self, trunk: Trunk, images: Tensor, texts: list[str]) -> Int64[Tensor, "b k"]:
         """Greedy, one code after the other: pictures and words are encoded once, then k passes over the queries."""
         prefix = trunk.prefix(images, texts)
         codes = torch.zeros(len(images), len(self.heads), dtype=torch.int64, device=images.device)
         for i, head in enumerate(self.heads):
-            hidden = trunk.go_on(prefix, self._hints(codes))  # all k: one shape, and what follows i changes nothing
+            hidden = trunk.go_on(prefix, self.hints(codes))  # all k: one shape, and what follows i changes nothing
             codes[:, i] = head(hidden[:, i]).argmax(dim=-1)
         return codes
-
-    def _hints(self, codes: Int64[Tensor, "b k"]) -> Float[Tensor, "b k d"]:
-        before = torch.cat([torch.full_like(codes[:, :1], self.embedding.num_embeddings - 1), codes[:, :-1]], dim=1)
-        return self.embedding(before)

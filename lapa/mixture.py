@@ -1,0 +1,73 @@
+"""Streams of clips in, one stream out: several folders in every batch by weight, or batches of records alike in length."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from lapa.stream import Batches
+
+
+def shares(weights: dict[str, float], batch_size: int) -> dict[str, int]:
+    """How many records of each folder stand in every batch, by largest remainder; they add up to `batch_size`.
+
+    ValueError when a weight is not positive, or so small beside the others that a batch would hold none of its records.
+    """
+    wrong = [name for name, weight in weights.items() if not weight > 0]
+    if wrong:
+        raise ValueError(f"weights must be above 0; those of {', '.join(wrong)} are not: leave these out instead")
+    exact = {name: batch_size * weight / sum(weights.values()) for name, weight in weights.items()}
+    counts = {name: int(share) for name, share in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: counts[name] - exact[name])
+    for name in by_remainder[: batch_size - sum(counts.values())]:
+        counts[name] += 1
+    empty = [name for name, count in counts.items() if count == 0]
+    if empty:
+        raise ValueError(f"batch_size={batch_size} has no room for {', '.join(empty)}: raise it, or their weight")
+    return counts
+
+
+class Mixture(Batches):
+    """The records of several streams: every batch holds each one's own `plan.batch_size` of them.
+
+    Constant numbers keep what a single stream promises: any batch can be the first, and within each folder no record
+    comes twice an epoch or is left out, over all ranks. A small folder begins its next epoch sooner.
+    """
+
+    def __init__(self, streams: list[Batches]):
+        super().__init__()
+        self.streams, self.start_batch = streams, streams[0].start_batch
+        self.plan = streams[0].plan._replace(batch_size=sum(stream.plan.batch_size for stream in streams))
+
+    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+        """Batch by batch, one stream after the other."""
+        sources = [(stream.lane(lane, lanes, before=before), stream.plan.batch_size) for stream in self.streams]
+        while True:
+            for source, count in sources:
+                yield from islice(source, count)
+
+
+class Grouped(Batches):
+    """The records of a stream, `window` batches at a time put together by length: batches of one length need no padding.
+
+    The same records as without, in another order; the window's batches are shuffled.
+    """
+
+    def __init__(self, stream: Batches, *, window: int, length: Callable[[Any], int]):
+        super().__init__()
+        self.stream, self.plan, self.start_batch = stream, stream.plan, stream.start_batch
+        self.window, self.length = window, length
+
+    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+        """Window by window."""
+        number, skip = divmod(before, self.window)
+        source = self.stream.lane(lane, lanes, before=number * self.window)
+        while True:
+            records = list(islice(source, self.window * self.plan.batch_size))
+            order = np.argsort([self.length(record) for record in records], kind="stable")  # ties stay shuffled
+            batches = order.reshape(self.window, self.plan.batch_size)
+            rng = np.random.default_rng((self.plan.seed, number, lane, lanes))
+            for batch in rng.permutation(self.window)[skip:]:
+                yield from (records[i] for i in batches[batch])
+            number, skip = number + 1, 0

@@ -91,7 +91,9 @@ def policy_folder(folder, *, num_codes=8):
     """An untrained latent policy."""
     cfg = train_config("latent_policy", "clips=none", "codes=none", "out=none", "model.backbone.image_px=24")
     module = hydra.utils.instantiate(cfg.model)
-    module.setup_from({"num_codes": num_codes, "codes_per_step": 4, "cameras": ["front"], "gap_s": 0.5, "gaps_s": [0.5]})
+    module.setup_from(
+        {"num_codes": num_codes, "codes_per_step": 4, "cameras": ["front"], "gap_s": 0.5, "gaps_s": [0.5]}
+    )
     with open_stage(OmegaConf.create({"out": str(folder)}), {}) as stage:
         stage.finish(record="LatentPolicy", count=0, **module.export(folder))
     return folder

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MUJOCO_GL ?= egl
 
-.PHONY: demo demo-long test check bench bench-quantizer clean env
+.PHONY: demo demo-long test check bench bench-quantizer bench-sim clean env
 
 env: $(STAMP)
 
@@ -40,6 +40,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	for name in build env collect; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
+
+bench-sim: $(STAMP)  # markdown tables: environment steps, demonstrations, the ladder, looking ahead; some minutes
+	for name in env collect ladder search; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 
 bench-quantizer: $(STAMP)  # LAPA_REPOSITORY=CHECKOUT measures LAPA's own side by side
 	$(BIN)/python benchmarks/bench_training.py

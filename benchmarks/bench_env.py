@@ -1,15 +1,16 @@
-"""Speed of the environment beside bare MuJoCo on the same scene, a body a row; and how it grows with processes."""
+"""Speed of the environment beside bare MuJoCo on the same scene, a task and a body a row; and with a second process."""
 
 import multiprocessing
+import multiprocessing.queues
+import multiprocessing.synchronize
 import os
 import time
-from collections.abc import Callable
+from statistics import median
 
 import gymnasium
 import mujoco
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from timing import in_turn, markdown, share
 
 import sim_finetune.gym  # noqa: F401  registers the environments
 from sim_finetune.embodiment import embodiment_names
@@ -17,24 +18,14 @@ from sim_finetune.env import TaskEnv
 from sim_finetune.expert import Expert
 
 STEPS, ROUNDS = 30, 9
-SCALING_STEPS = 1500
+OTHER_TASKS = ("put_block_in_drawer", "build_tower", "sort_by_colour")  # goals of several statements
+SCALING_STEPS, SCALING_ROUNDS = 600, 3
 
 
-def seconds(function: Callable[[], object]) -> float:
-    """Least CPU time of this process over ROUNDS calls, after one that is not counted: others on the machine only add."""
-    function()
-    taken = []
-    for _ in range(ROUNDS):
-        start = time.process_time()
-        function()
-        taken.append(time.process_time() - start)
-    return min(taken)
-
-
-def make(body: str, *, pixels: bool) -> TaskEnv:
-    """The reach task at 64 px and 10 Hz, started."""
+def make(task: str, body: str, *, pixels: bool) -> TaskEnv:
+    """A task at 64 px and 10 Hz, started."""
     settings = {"image_px": 64, "control_hz": 10, "cameras": ["front"], "terminate_on_success": False}
-    env = gymnasium.make(f"lapa/reach-{body}-v0", observe_pixels=pixels, max_steps=STEPS, **settings)
+    env = gymnasium.make(f"lapa/{task}-{body}-v0", observe_pixels=pixels, max_steps=STEPS, **settings)
     env.reset(seed=1)
     return env.unwrapped  # type: ignore[return-value]
 
@@ -47,30 +38,22 @@ def bare(env: TaskEnv) -> None:
             env.render()
 
 
-def episode(env: TaskEnv) -> None:
-    env.reset(seed=1)
-    expert = Expert(env, noise=0.0, rng=np.random.default_rng(0))
-    for _ in range(STEPS):
-        env.step(expert.act())
-
-
-def row(body: str) -> list[str]:
-    """Control steps/s bare and through the environment, without and with a picture, and what a demonstration takes."""
-    cells = [body]
+def row(task: str, body: str) -> list[str]:
+    """Control steps/s bare and through the environment, without and with a picture, and how often the expert can act."""
+    cells = [task, body]
     for pixels in (False, True):
-        env = make(body, pixels=pixels)
+        env = make(task, body, pixels=pixels)
         hold = env.target()
-        least, ours = seconds(lambda: bare(env)), seconds(lambda: [env.step(hold) for _ in range(STEPS)])  # noqa: B023
-        cells += [f"{STEPS / least:,.0f}", f"{STEPS / ours:,.0f}", f"{least / ours:.0%}"]
-    env.reset(seed=1)
+        taken = in_turn([lambda: bare(env), lambda: [env.step(hold) for _ in range(STEPS)]], ROUNDS)  # noqa: B023
+        cells += [f"{STEPS / seconds:,.0f}" for seconds in np.median(taken, axis=0)] + [share(taken, 0, 1)]
     expert = Expert(env, noise=0.0, rng=np.random.default_rng(0))
-    acts = STEPS / seconds(lambda: [expert.act() for _ in range(STEPS)])
-    return [*cells, f"{acts:,.0f}", f"{seconds(lambda: episode(env)) * 1e3:.0f}"]
+    acts = in_turn([lambda: [expert.act() for _ in range(STEPS)]], ROUNDS)
+    return [*cells, f"{STEPS / np.median(acts):,.0f}"]
 
 
-def work(start: "multiprocessing.synchronize.Barrier", speeds: "multiprocessing.SimpleQueue") -> None:
+def work(start: multiprocessing.synchronize.Barrier, speeds: "multiprocessing.queues.SimpleQueue[float]") -> None:
     """One process's control steps/s with pictures, by the clock, while the others work too."""
-    env = make("panda", pixels=True)
+    env = make("reach", "panda", pixels=True)
     hold = env.target()
     env.step(hold)
     start.wait()
@@ -94,17 +77,17 @@ def together(processes: int) -> float:
 
 
 def main() -> None:
-    title = f"reach at 10 Hz, 64 px: control steps/s of one process; MuJoCo {mujoco.__version__}"
-    table = Table(title=title, caption="share: of what bare mj_step (and render) reaches on the same scene")
-    columns = ("body", "bare", "env", "share", "bare, picture", "env, picture", "share", "expert acts/s", "episode ms")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for body in embodiment_names():
-        table.add_row(*row(body))
-    Console(width=110).print(table)
-    alone, pair = together(1), together(2)
-    load = f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    print(f"panda with pictures by the clock: {alone:,.0f} steps/s alone, {pair:,.0f} by two processes ({load})")
+    print(f"\nControl steps/s of one process at 10 Hz, 64 px, medians of {ROUNDS}; MuJoCo {mujoco.__version__}\n")
+    rows = [("reach", body) for body in embodiment_names()] + [(task, "panda") for task in OTHER_TASKS]
+    head = ["task", "body", "mj_step", "env", "share", "mj_step, render", "env, picture", "share", "expert acts/s"]
+    print(markdown(head, [row(*one) for one in rows]))
+    pairs = [(together(1), together(2)) for _ in range(SCALING_ROUNDS)]
+    alone, both = (median(speeds) for speeds in zip(*pairs, strict=True))
+    gain = median(two / one for one, two in pairs)
+    print(
+        f"\nreach, panda, pictures, by the clock: {alone:,.0f} steps/s in one process, {both:,.0f} in two: {gain:.2f} ×"
+    )
+    print(f"(load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)")
 
 
 if __name__ == "__main__":

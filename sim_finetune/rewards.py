@@ -39,8 +39,10 @@ def score(spec: "TaskSpec", now: Advance, view: SceneView) -> Score:
     stages = [_stage(spec, number, now, view) for number in range(len(spec.stages))]
     parts = [_clipped(part, view) for part in _parts(spec.goal)]
     goal = mean(parts)
+    if not stages:
+        return Score(stages, parts, goal, goal)
     weights = [*(stage.weight for stage in spec.stages), 1.0]
-    return Score(stages, parts, _average([*stages, goal], weights) if stages else goal, goal)
+    return Score(stages, parts, _average([*stages, goal], weights), goal)
 
 
 def _average(values: list[float], weights: list[float]) -> float:

@@ -4,7 +4,6 @@ from sim_finetune.skills.base import FAST, RELEASE_STEPS, RETREAT_M, WIDE_M, Goa
 from sim_finetune.skills.grasp import open_gap_m
 from sim_finetune.skills.travel import rise
 
-
 IN_HOLLOW_M = 0.014  # more than the object's width, between fingers that must not touch the walls around them
 
 

@@ -39,6 +39,7 @@ DOORS = {
         "policy.open_loop:main", "Policy + held-out demonstrations → how far its actions are from theirs."
     ),
     "export": Door("policy.pretrained:main", "Policy → a folder with a model card, as the Hugging Face hub takes it."),
+    "serve": Door("policy.serve:main", "Action policy → websocket server for robots (openpi's protocol), batched."),
     "solve": Door("sim_finetune.solve:main", "Tasks without an expert → which of them search or learning can do."),
     "report": Door("lapa.report:main", "Finished runs → one page with tables, plots and videos."),
     "run": Door("lapa.recipe:main", "A recipe: doors in order, what is unchanged is skipped (recipe=demo)."),

@@ -18,6 +18,7 @@ from policy.inherit import inherit_fit, inherit_trunk
 from policy.models import ActionModel
 from policy.module import PolicyModule, Settings, plain
 from policy.normalise import Normaliser
+from policy.preflight import check_demos
 from policy.strategy import count, merge
 from policy.trunk import ALLOWED
 
@@ -40,6 +41,8 @@ class ActionPolicy(PolicyModule):
 
     def setup_from(self, facts: Mapping[str, Any]) -> None:
         """Build for the demonstrations' robot; take up `init_from` (ValueError when it does not fit)."""
+        if self.init_from is not None:
+            check_demos(Path(self.init_from), facts)
         names = ("cameras", "embodiment", "state_names", "action_names", "absolute", "chunk_steps")
         self.settings = {key: facts[key] for key in names} | {"normalisation": self.normalisation}
         self.settings |= {"backbone": self.backbone, "head": self.head, "codes_per_step": self.codes_per_step}

@@ -1,36 +1,60 @@
 """A trained policy's folder in; observations → action chunks out, all that a robot needs, or pictures → latent codes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from lapa import checkpoint
 from lapa.files import file_hash
 from lapa.records import ActionChunk, Observation, checked
+from lapa.stage import MANIFEST, read_manifest
 from policy.models import ActionModel, LatentModel
+from policy.preflight import check_robot, read_facts
 
 
 class Policy:
-    """hash: of the weights. embodiment: the robot it moves. cameras, state_names, action_names: what it needs."""
+    """hash: of the weights. embodiment: the robot it moves. cameras, state_names, action_names: what it needs.
 
-    def __init__(self, *, model: ActionModel, device: torch.device, hash: str) -> None:
-        self.model, self.device, self.hash = model.to(device).eval(), device, hash
+    facts: all that its checkpoint says; chunk_steps: actions a chunk; fps: the control rate [Hz], image_px: the side of
+    the pictures it was trained on, both None when the data did not tell.
+    """
+
+    def __init__(self, *, model: ActionModel, device: torch.device, hash: str, facts: Mapping[str, Any]) -> None:
+        self.model, self.device, self.hash, self.facts = model.to(device).eval(), device, hash, dict(facts)
         self.embodiment, self.cameras = model.embodiment, model.cameras
         self.state_names, self.action_names = model.normaliser.state_names, model.normaliser.action_names
+        self.chunk_steps: int = facts["chunk_steps"]
+        self.fps: float | None = facts.get("fps")
+        self.image_px: int | None = facts.get("image_px")
+
+    def preflight(self, robot: Mapping[str, Any]) -> None:
+        """ValueError with every difference to a robot's facts; see policy.preflight.check_robot."""
+        check_robot(self.facts, robot, origin=f"the policy {self.hash}")
 
     def act(self, observation: Observation) -> ActionChunk:
         """The next n actions, in the robot's own units and in the order of `action_names`."""
         return self.act_batch([observation])[0]
+
+    def check(self, observation: Observation) -> None:
+        """ValueError when a camera is missing, the state is of another size or not finite, the text is too long.
+
+        What a server asks before it puts a request among those of others.
+        """
+        checked(observation)
+        self._check_cameras(observation)
+        self._check_state(observation.state)
+        self.model.trunk.backbone.tokenise([observation.text], torch.device("cpu"))
 
     def act_batch(self, observations: Sequence[Observation]) -> list[ActionChunk]:
         """One pass for all; ValueError names a camera that is missing or a state of another size."""
         for observation in observations:
             checked(observation)
             self._check_cameras(observation)
+            self._check_state(observation.state)
         images = {name: torch.stack([o.images[name] for o in observations]).to(self.device) for name in self.cameras}
         state = torch.stack([o.state for o in observations]).to(self.device)
         actions = self.model.act(images, [o.text for o in observations], state)
@@ -41,13 +65,22 @@ class Policy:
         if missing:
             raise ValueError(f"no camera {missing[0]!r}; this observation has {sorted(observation.images)}")
 
+    def _check_state(self, state: Float32[Tensor, "s"]) -> None:
+        names = self.state_names
+        if len(state) != len(names):
+            raise ValueError(f"state has {len(state)} numbers; this policy reads {len(names)}: {', '.join(names)}")
+        if not state.isfinite().all():
+            wrong = [name for name, fine in zip(names, state.isfinite().tolist(), strict=True) if not fine]
+            raise ValueError(f"state is not finite at {', '.join(wrong)}")
+
 
 def load(path: str | Path, device: str) -> Policy:
     """The policy in `path` (a folder of `lapa train experiment=action_policy`) on `device` ("cpu", "cuda")."""
     folder = Path(path)
-    model = ActionModel(**_settings(folder, kind="action", words="an action policy"))
+    saved = _settings(folder, kind="action", words="an action policy")
+    model = ActionModel(**saved["model"])
     checkpoint.load_weights(folder, model)
-    return Policy(model=model, device=torch.device(device), hash=file_hash(checkpoint.weights_path(folder))[:16])
+    return Policy(model=model, device=torch.device(device), hash=_intact(folder)[:16], facts=read_facts(saved))
 
 
 class Thinker:
@@ -66,14 +99,23 @@ class Thinker:
 def load_latent(path: str | Path, device: str) -> Thinker:
     """The latent policy in `path` (a folder of `lapa train experiment=latent_policy`) on `device` ("cpu", "cuda")."""
     folder = Path(path)
-    model = LatentModel(**_settings(folder, kind="latent", words="a latent policy"))
+    model = LatentModel(**_settings(folder, kind="latent", words="a latent policy")["model"])
     checkpoint.load_weights(folder, model)
     return Thinker(model=model, device=torch.device(device))
 
 
 def _settings(folder: Path, *, kind: str, words: str) -> dict[str, Any]:
-    """A model's constructor arguments; ValueError when the folder holds one of another kind."""
+    """What rebuilds a model; ValueError when the folder holds one of another kind."""
     settings = checkpoint.load_settings(folder)
     if settings.get("kind") != kind:
         raise ValueError(f"{folder} holds a model of kind {settings.get('kind')!r}, not {words}")
-    return settings["model"]
+    return settings
+
+
+def _intact(folder: Path) -> str:
+    """sha256 of the weights; ValueError when the folder's manifest has another: a flipped bit has no shape."""
+    path = checkpoint.weights_path(folder)
+    found = file_hash(path)
+    if (folder / MANIFEST).is_file() and read_manifest(folder)["files"].get(path.name, found) != found:
+        raise ValueError(f"{path} is damaged: its hash is not the one in {MANIFEST}")
+    return found

@@ -20,12 +20,11 @@ def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any]) 
 
 
 def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) -> None:
-    """The trunk of a latent policy, or all of an action policy; ValueError when that one moves another robot."""
+    """The trunk of a latent policy, or all of an action policy of this robot (policy/preflight.py has seen to that)."""
     saved = checkpoint.load_settings(folder)
     _check_kind(folder, saved, "latent", "action")
     _check_codebook(folder, saved["model"], settings, ("codes_per_step",))
     if saved["kind"] == "action":
-        _check_robot(folder, saved["model"], settings)
         _check_same(folder, saved["model"], settings, ("backbone", "head", "chunk_steps", "normalisation", *NAMES))
         checkpoint.load_weights(folder, model)
         return
@@ -49,12 +48,6 @@ def _check_codebook(folder: Path, saved: dict[str, Any], settings: dict[str, Any
     if theirs != ours:
         names = ", ".join(keys)
         raise ValueError(f"{folder} was trained on codes of another codebook: {names} = {theirs} there, {ours} here")
-
-
-def _check_robot(folder: Path, saved: dict[str, Any], settings: dict[str, Any]) -> None:
-    if saved["embodiment"] != settings["embodiment"]:
-        theirs, ours = saved["embodiment"], settings["embodiment"]
-        raise ValueError(f"{folder} moves {theirs!r}; these demonstrations move {ours!r}")
 
 
 def _check_same(folder: Path, saved: dict[str, Any], settings: dict[str, Any], keys: tuple[str, ...]) -> None:

@@ -1,7 +1,7 @@
 """Running environments in, action chunks out: a learnt policy, or for comparison the expert, random actions, none."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,6 +11,7 @@ from einops import rearrange
 from lapa.records import ActionChunk, Observation
 from sim_finetune.control import limits
 from sim_finetune.env import TaskEnv
+from sim_finetune.episode import Studio
 from sim_finetune.expert import Expert
 
 
@@ -23,6 +24,22 @@ class Player(Protocol):
         """What to do next in each environment."""
 
 
+@runtime_checkable
+class Particular(Protocol):
+    """A player that was made for one robot."""
+
+    def preflight(self, robot: Mapping[str, Any]) -> None:
+        """ValueError with every difference between what it was made for and `robot` (see `robot_facts`)."""
+
+
+def robot_facts(studio: Studio, *, execute_steps: int) -> dict[str, Any]:
+    """What a policy is held against before a rollout, by the manifests' keys. state: the pose an episode starts near."""
+    body = studio.embodiment
+    names = {"state_names": body.state_names, "action_names": body.action_names}
+    eyes = {"cameras": list(studio.cameras), "image_px": studio.image_px, "fps": studio.control_hz}
+    return {"embodiment": body.name, **names, **eyes, "state": [*body.home, 1.0], "execute_steps": execute_steps}
+
+
 def observe(env: TaskEnv) -> Observation:
     """What a policy may know: the pictures now (uint8, channels first), the words, the joints."""
     pictures = {camera: torch.from_numpy(env.draw(camera)) for camera in env.cameras}
@@ -31,10 +48,16 @@ def observe(env: TaskEnv) -> Observation:
 
 
 class Learnt:
-    """A policy with `act_batch(list[Observation]) -> list[ActionChunk]`, `hash` and `embodiment`."""
+    """A policy with `act_batch(list[Observation]) -> list[ActionChunk]`, `hash`, `embodiment` and `preflight(robot)`:
+    one of this process, or one behind a server.
+    """
 
     def __init__(self, *, policy: Any):
         self.policy, self.hash = policy, policy.hash
+
+    def preflight(self, robot: Mapping[str, Any]) -> None:
+        """The policy's own."""
+        self.policy.preflight(robot)
 
     def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
         """One forward pass for all; ValueError when the policy was trained for another body."""

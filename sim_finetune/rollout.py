@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from einops import rearrange
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from rich.console import Console
 from rich.table import Table
 
@@ -24,7 +24,7 @@ from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio, make_env, seed_block
 from sim_finetune.games import Played, Row, play_through, play_together
 from sim_finetune.library import load_library, manifest_folder, with_tasks
-from sim_finetune.players import Player
+from sim_finetune.players import Particular, Player, robot_facts
 from sim_finetune.render import Camera
 from sim_finetune.spec import TaskSpec
 
@@ -130,11 +130,12 @@ def main(cfg: DictConfig) -> None:
     """`lapa rollout checkpoint=DIR tasks=DIR out=DIR`: every task with the same seeds for whoever plays."""
     specs, studio = load_library(Path(cfg.tasks)), Studio.of(cfg)
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.episodes_per_task)
-    player = OmegaConf.to_yaml(cfg.policy, resolve=True)
+    player, inputs = OmegaConf.to_yaml(cfg.policy, resolve=True), player_inputs(cfg)
     plan = Plan(specs, studio, player, cfg.execute_steps, seeds.start + cfg.videos_per_task, cfg.video_px)
-    with open_stage(with_tasks(cfg, specs), inputs=player_inputs(cfg)) as stage:
+    with open_stage(with_policy(with_tasks(cfg, specs), player), inputs) as stage:
         if stage.done:
             return
+        preflight(plan, alone=cfg.num_workers > 0)
         parts = plan_parts(stage.out / PARTS, num_tasks=len(specs), seeds=seeds, batch=cfg.batch)
         for _ in run_all(partial(play_part, plan=plan), parts, num_workers=cfg.num_workers, label="episode batches"):
             pass
@@ -150,12 +151,31 @@ def main(cfg: DictConfig) -> None:
     Console().print(table(summary, str(stage.out)))
 
 
+def preflight(plan: Plan, *, alone: bool) -> None:
+    """Before anything runs, a player made for one robot is held against this one; ValueError with every difference.
+
+    alone: nobody plays in this process, so the policy need not stay in its memory.
+    """
+    player = _player(plan.player)
+    if isinstance(player, Particular):
+        player.preflight(robot_facts(plan.studio, execute_steps=plan.execute_steps))
+    if alone:
+        _player.cache_clear()
+
+
+def with_policy(cfg: DictConfig, player: str) -> DictConfig:
+    """`cfg` with the hash of a policy that lies behind a server, as its address does not say which one it is."""
+    if "policy" not in cfg.policy or cfg.checkpoint:
+        return cfg
+    with open_dict(cfg):
+        return OmegaConf.merge(cfg, {"policy_hash": _player(player).hash})  # type: ignore[return-value]
+
+
 def player_inputs(cfg: DictConfig) -> dict[str, Path | None]:
     """What the result depends on by hash: the tasks, and the checkpoint instead of its path."""
-    if "policy" in cfg.policy and not cfg.checkpoint:
-        raise ValueError("policy=checkpoint needs checkpoint=FOLDER; expert, random and still need none")
-    inputs = {"tasks": manifest_folder(Path(cfg.tasks)), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
-    return inputs | ({"policy": None} if cfg.checkpoint else {})
+    if "path" in cfg.policy.get("policy", {}) and not cfg.checkpoint:
+        raise ValueError("this policy needs checkpoint=FOLDER; remote, expert, random and still need none")
+    return {"tasks": manifest_folder(Path(cfg.tasks)), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
 
 
 def table(summary: dict[str, Any], title: str) -> Table:

@@ -166,7 +166,7 @@ def test_another_number_of_codes(latent, demos):
 
 def test_another_robot(action, tmp_path):
     demos = toys.write_demos(tmp_path / "demos", embodiment="ur5e")
-    with pytest.raises(ValueError, match="moves 'panda'; these demonstrations move 'ur5e'"):
+    with pytest.raises(ValueError, match="there → here.*embodiment: panda → ur5e"):
         built("action_policy", f"demos={demos}", f"init_from={action}")
 
 

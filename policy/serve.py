@@ -1,0 +1,32 @@
+"""The serving door: a checkpoint by configuration in, a server for openpi's client out, until it is told to stop."""
+
+import asyncio
+import signal
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from policy.server.connections import PolicyServer
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def main(cfg: DictConfig) -> None:
+    """`lapa serve checkpoint=FOLDER`; ends at SIGTERM or Ctrl-C after answering what was asked."""
+    if cfg.token is None and cfg.host not in LOOPBACK:
+        print(f"host={cfg.host} without token=…: whoever reaches this port can use the policy", flush=True)
+    asyncio.run(_serve(cfg, instantiate(cfg.server, _convert_="all")))
+
+
+async def _serve(cfg: DictConfig, server: PolicyServer) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def ready(port: int) -> None:
+        policy = server.policy
+        eyes, rate = ", ".join(policy.cameras), "" if policy.fps is None else f" at {policy.fps:g} Hz"
+        what = f"{policy.embodiment}: {eyes} → {policy.chunk_steps} × {len(policy.action_names)} actions{rate}"
+        print(f"policy {policy.hash} ({what}) at ws://{cfg.host}:{port}", flush=True)
+
+    await server.run(cfg.host, cfg.port, stop=stop, ready=ready)

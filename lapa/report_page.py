@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from lapa.report_codes import Card, cards, missing_cards
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import Stage
+from lapa.report_open_loop import GUESSES, open_loop
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
 from lapa.report_success import Success, p_text, percent
 from lapa.report_tasks import task_cards
@@ -44,6 +45,8 @@ def render(stages: Sequence[Stage], success: Success, *, title: str, measure: st
         places=places,
         work=work_rows(stages),
         videos=video_rows(stages, places, measure, max_videos),
+        open_loop=open_loop(stages),
+        guesses=list(GUESSES.values()),
         cards=found,
         missing_cards=missing_cards(stages),
         curve_groups=curve_groups(stages, places),

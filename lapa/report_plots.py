@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lapa.report_gather import Curves
 
@@ -95,6 +96,21 @@ def probe_svg(bars: Sequence[Bar]) -> str:
         axes.axvline(0, color=FAINT, linewidth=0.8)
         axes.invert_yaxis()
         axes.spines["bottom"].set_visible(False)
+        return to_svg(figure)
+
+
+def horizon_svg(policies: Mapping[str, Sequence[float]], guesses: Mapping[str, Sequence[float]]) -> str:
+    """Errors over the steps of a chunk: policies in the page's series, in their order; blind guesses grey, named."""
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(6.2, 2.4)
+        for place, values in enumerate(policies.values()):
+            axes.plot(range(1, len(values) + 1), values, color=SERIES[place % len(SERIES)], linewidth=1.8)
+        for name, values in guesses.items():
+            axes.plot(range(1, len(values) + 1), values, color=BASELINE, linewidth=1.2)
+            axes.annotate(f" {name}", (len(values), values[-1]), color=FAINT, va="center", fontsize=8)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("step of the chunk", color=FAINT, fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return to_svg(figure)
 
 

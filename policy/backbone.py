@@ -9,7 +9,7 @@ from torch import Tensor, device, nn
 class Words(NamedTuple):
     """Tokenised instructions, padded on the right; `mask` is true where a token is real."""
 
-    ids: Int64[Tensor, "b w"]
+    tokens: Int64[Tensor, "b w"] | Float[Tensor, "b w e"]  # numbers, or an encoder's states
     mask: Bool[Tensor, "b w"]
 
 

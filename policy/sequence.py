@@ -1,30 +1,9 @@
-"""How words, image tokens and queries stand in one sequence: hashed words, who sees whom, positions."""
-
-import re
-import zlib
+"""How words, image tokens and queries stand in one sequence: who sees whom, positions, a text's summary."""
 
 import torch
 from einops import rearrange
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
-
-from policy.backbone import Words
-
-
-def hash_words(texts: list[str], *, buckets: int, max_words: int) -> Words:
-    """Each lower-cased word becomes 1 + crc32 modulo (buckets − 1): the same everywhere, without a vocabulary file.
-
-    Id 0 is padding, to the longest text (at least one token). ValueError when a text has more than `max_words`:
-    dropping words would change what is asked.
-    """
-    split = [re.findall(r"\w+", text.lower()) for text in texts]
-    rows = [[1 + zlib.crc32(word.encode()) % (buckets - 1) for word in words] for words in split]
-    longest = max(range(len(rows)), key=lambda i: len(rows[i]))
-    padded = max(1, len(rows[longest]))
-    if padded > max_words:
-        raise ValueError(f"{texts[longest]!r} has {padded} words; this backbone reads max_words={max_words}")
-    ids = torch.tensor([row + [0] * (padded - len(row)) for row in rows], dtype=torch.int64)
-    return Words(ids, ids != 0)
 
 
 def who_sees_whom(real: Bool[Tensor, "b n"], *, both_ways: int) -> Bool[Tensor, "b 1 n n"]:

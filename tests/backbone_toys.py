@@ -14,10 +14,10 @@ from lapa.doors import configs_dir
 NAMES = sorted(path.stem for path in (configs_dir() / "backbone").glob("*.yaml"))
 PX, IMAGE_TOKEN = 32, 19
 WORDS = ["[PAD]", "[UNK]", "reach", "push", "the", "red", "blue", "block"]
-TINY = {
-    "image_px": PX, "channels": [8, 16], "strides": [2, 2], "num_points": 4, "width": 32, "depth": 2, "num_heads": 2,
-    "feed_forward": 64, "pointer_hidden": 16, "buckets": 4096, "max_words": 8,
-}  # fmt: skip
+EYES = {"image_px": PX, "channels": [8, 16], "strides": [2, 2], "num_points": 4, "pointer_hidden": 16}
+TINY = {"width": 32, "depth": 2, "num_heads": 2, "feed_forward": 64}
+SMOLLM = {"width": 32, "depth": 2, "num_heads": 2, "num_kv_heads": 1, "feed_forward": 64, "vocabulary": 4096}
+HASHED = {"_target_": "policy.readers.HashedWords", "buckets": 4096, "max_words": 8, "pad_words": 0}
 TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 20}
 TEXT |= {"num_key_value_heads": 2, "head_dim": 16, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
 STRONG = {"initializer_range": 0.2}  # so that every position and every mask matters
@@ -54,7 +54,11 @@ FAMILIES = {
         "text_config": TEXT | {"rope_parameters": ROPE}, **QWEN_TOKENS,
     }),
 }  # fmt: skip
-CHANGES = {"tiny": TINY, "hf_llava": {"unused": ["vision_tower.*layers.1.*", "vision_tower.*post_layernorm.*"]}}
+CHANGES = {
+    "tiny": EYES | TINY | {"words": HASHED},
+    "smollm": EYES | {"weights": "random", "sizes": SMOLLM, "max_words": 8},
+    "hf_llava": {"unused": ["vision_tower.*layers.1.*", "vision_tower.*post_layernorm.*"]},
+}
 
 
 def family_folder(name: str, folder: Path) -> Path:

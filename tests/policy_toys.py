@@ -16,7 +16,7 @@ PX, FRAMES = 32, 12
 BACKBONE = [
     "model.backbone.image_px=32", "model.backbone.channels=[8,16]", "model.backbone.strides=[2,2]",
     "model.backbone.num_points=4", "model.backbone.width=32", "model.backbone.num_heads=2",
-    "model.backbone.feed_forward=64", "model.backbone.pointer_hidden=16", "model.backbone.buckets=256",
+    "model.backbone.feed_forward=64", "model.backbone.pointer_hidden=16", "model.backbone.words.buckets=256",
 ]  # fmt: skip
 STREAM = ["data.batch_size=4", "data.val_batches=1", "data.clips_per_block=4", "data.steps_per_clip=4"]
 TRAINER = [

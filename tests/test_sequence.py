@@ -1,4 +1,4 @@
-"""policy.sequence, policy.augment, lapa.optimiser: who sees whom, stable word numbers, shifts, rates."""
+"""policy.sequence, policy.augment, lapa.optimiser: who sees whom, positions, shifts, rates."""
 
 import pytest
 import torch
@@ -6,18 +6,7 @@ from torch import nn
 
 from lapa.optimiser import Schedule, parameter_groups, rate
 from policy.augment import shift
-from policy.sequence import Summary, hash_words, positions, who_sees_whom
-
-
-def test_words_have_the_same_number_everywhere():
-    words = hash_words(["Reach the RED block!", "reach"], buckets=4096, max_words=8)
-    assert words.ids.tolist() == [[2539, 634, 1696, 2399], [2539, 0, 0, 0]]
-    assert words.mask.tolist() == [[True] * 4, [True, False, False, False]]
-
-
-def test_a_text_too_long_is_named():
-    with pytest.raises(ValueError, match=r"'one two three' has 3 words.*max_words=2"):
-        hash_words(["one two three", "one"], buckets=16, max_words=2)
+from policy.sequence import Summary, positions, queries_see, who_sees_whom
 
 
 def test_prefix_both_ways_then_causal_and_padding_unseen():
@@ -26,6 +15,12 @@ def test_prefix_both_ways_then_causal_and_padding_unseen():
     assert sees.int().tolist() == [
         [1, 0, 1, 0, 0], [1, 1, 1, 0, 0], [1, 0, 1, 0, 0], [1, 0, 1, 1, 0], [1, 0, 1, 1, 1],
     ]  # fmt: skip
+
+
+def test_queries_see_what_they_see_in_the_whole():
+    real = torch.tensor([[True, False, True], [True, True, True]])
+    whole = who_sees_whom(torch.cat([real, torch.ones(2, 4, dtype=torch.bool)], dim=1), both_ways=3)
+    assert torch.equal(queries_see(real, 4), whole[:, :, 3:])
 
 
 def test_positions_do_not_depend_on_padding():

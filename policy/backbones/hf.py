@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, AutoTokenizer
 from policy.backbone import Words
 from policy.backbones.look import Seen
 from policy.decoder import Before, Decoding
+from policy.readers import ModelWords
 from policy.sequence import real_tokens
 
 Look = Callable[[Any, Tensor], Seen]
@@ -27,6 +28,7 @@ class HFBackbone(Decoding):
     pretrained: false builds from the configuration alone, with random weights.
     look: how the family takes pixels, a function of policy.backbones.look.
     both_ways: whether pictures and words see each other whole or causally, as the family was pretrained.
+    max_words, pad_words: see policy.readers.Reader.
     unused: patterns of parameters that no result depends on: kept, but not trained, as DDP waits for every gradient.
     """
 
@@ -36,10 +38,12 @@ class HFBackbone(Decoding):
     def __init__(
         self, *, name: str, pretrained: bool, num_cameras: int, image_px: int, mean: Sequence[float],
         std: Sequence[float], look: Look, both_ways: bool, unused: Sequence[str], max_words: int,
+        pad_words: int,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.num_cameras, self.image_px, self.look, self.max_words = num_cameras, image_px, look, max_words
-        self.tokenizer, self.model = _load(name, pretrained=pretrained)
+        self.num_cameras, self.image_px, self.look = num_cameras, image_px, look
+        tokenizer, self.model = _load(name, pretrained=pretrained)
+        self.words = ModelWords(tokenizer=tokenizer, max_words=max_words, pad_words=pad_words)
         _keep_from_training(self.model, unused)
         self.width, self.both_ways = int(self.decoder().config.hidden_size), both_ways
         for key, values in (("mean", mean), ("std", std)):
@@ -47,11 +51,8 @@ class HFBackbone(Decoding):
 
     def tokenise(self, texts: list[str], device: torch.device) -> Words:
         """The model's own tokenizer, padded on the right; ValueError when a text has more than `max_words` tokens."""
-        batch = self.tokenizer(texts, padding=True, padding_side="right", return_tensors="pt")
-        if batch["input_ids"].shape[1] > self.max_words:
-            longest = max(texts, key=len)
-            raise ValueError(f"{longest!r} has more tokens than this backbone reads: max_words={self.max_words}")
-        return Words(batch["input_ids"].long().to(device), batch["attention_mask"].bool().to(device))
+        words = self.words.tokenise(texts)
+        return Words(words.tokens.to(device), words.mask.to(device))
 
     def prepare(self, images: UInt8[Tensor, "b c 3 h w"]) -> Float[Tensor, "b c 3 p p"]:
         """Resized with antialiasing and normalised, on the images' device; ValueError on another number of cameras."""
@@ -64,7 +65,7 @@ class HFBackbone(Decoding):
 
     def before(self, pixels: Float[Tensor, "b c 3 p p"], words: Words) -> Before:
         """[images, words]; padding is hidden and takes no position."""
-        embedded = self.model.get_input_embeddings()(words.ids)
+        embedded = self.model.get_input_embeddings()(words.tokens)
         seen = self.look(self.model, rearrange(pixels, "b c p h w -> (b c) p h w").to(self.model.dtype))
         levels = [rearrange(level, "(b c) t d -> b (c t) d", c=self.num_cameras) for level in (seen.tokens, *seen.deep)]
         tokens, *deep = (level.to(embedded.dtype) for level in levels)
@@ -128,6 +129,4 @@ def _load(name: str, *, pretrained: bool) -> tuple[Any, Any]:
             whole = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(name), **options)
     except OSError as error:
         raise ValueError(f"no image-text model {name!r} here or on the hub: {str(error).splitlines()[0]}") from error
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, whole.model

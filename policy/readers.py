@@ -1,0 +1,104 @@
+"""Instructions in, tokens out: numbers for a backbone's own table, or what a sentence encoder made of each token."""
+
+import re
+import zlib
+from functools import lru_cache
+from typing import Any, Protocol
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from lapa import minilm
+from policy.backbone import Words
+
+CACHED_TEXTS = 1024  # a task's instructions come again and again
+
+
+class Reader(Protocol):
+    """What a backbone asks for its words. `max_words`: tokens of the longest text it takes.
+
+    `pad_words`: 0 pads to the batch's longest text; else to so many tokens, or to `max_words` where a text is longer,
+    so that there are two shapes at most. Padding changes no result.
+    """
+
+    max_words: int
+    vocabulary: int  # of the numbers
+    state_width: int  # of the encoder's states; 0 where tokens are numbers
+
+    def tokenise(self, texts: list[str]) -> Words:
+        """ValueError when a text has more than `max_words`: dropping words would change what is asked."""
+
+
+class HashedWords:
+    """Each lower-cased word is 1 + crc32 modulo (buckets − 1): the same everywhere, without a vocabulary file."""
+
+    def __init__(self, *, buckets: int, max_words: int, pad_words: int) -> None:
+        self.vocabulary, self.state_width = buckets, 0
+        self.max_words, self.pad_words = max_words, pad_words
+
+    def tokenise(self, texts: list[str]) -> Words:
+        """Numbers; 0 is padding. An empty text is one token of padding at least."""
+        split = [re.findall(r"\w+", text.lower()) for text in texts]
+        rows = [[1 + zlib.crc32(word.encode()) % (self.vocabulary - 1) for word in words] for words in split]
+        return batch([torch.tensor(row, dtype=torch.int64) for row in rows], texts, self.max_words, self.pad_words)
+
+
+class MiniLMWords:
+    """MiniLM's hidden state of each token (sentence embeddings are their means): what says the same lies near.
+
+    The encoder is not trained and not saved with a policy; a text is encoded once. It is in the extra `text`.
+    """
+
+    def __init__(self, *, max_words: int, pad_words: int) -> None:
+        self.vocabulary, self.state_width = 1, minilm.WIDTH
+        self.max_words, self.pad_words = max_words, pad_words
+        minilm.load()
+
+    def tokenise(self, texts: list[str]) -> Words:
+        """States, in float32."""
+        return batch([_states(text, self.max_words) for text in texts], texts, self.max_words, self.pad_words)
+
+
+class ModelWords:
+    """A language model's own tokenizer."""
+
+    def __init__(self, *, tokenizer: Any, max_words: int, pad_words: int) -> None:
+        self.tokenizer, self.vocabulary, self.state_width = tokenizer, len(tokenizer), 0
+        self.max_words, self.pad_words = max_words, pad_words
+
+    def tokenise(self, texts: list[str]) -> Words:
+        """Numbers."""
+        rows = self.tokenizer(texts)["input_ids"]
+        return batch([torch.tensor(row, dtype=torch.int64) for row in rows], texts, self.max_words, self.pad_words)
+
+
+def batch(
+    rows: list[Int64[Tensor, " w"] | Float[Tensor, "w e"]], texts: list[str], max_words: int, pad_words: int
+) -> Words:
+    """One row a text, padded on the right with zeros; see Reader."""
+    longest = max(range(len(rows)), key=lambda i: len(rows[i]))
+    length = max(1, len(rows[longest]))
+    check_length(texts[longest], length, max_words)
+    wanted = length if pad_words == 0 else pad_words if length <= pad_words else max_words
+    tokens = pad_sequence(rows, batch_first=True)
+    tokens = nn.functional.pad(tokens, (0, 0) * (tokens.ndim - 2) + (0, wanted - tokens.shape[1]))
+    counts = torch.tensor([len(row) for row in rows])
+    return Words(tokens, torch.arange(wanted) < counts[:, None])
+
+
+def check_length(text: str, length: int, max_words: int) -> None:
+    """ValueError naming a text that is too long."""
+    if length > max_words:
+        said = text if len(text) <= 80 else f"{text[:77]}..."
+        raise ValueError(f"{said!r} has {length} words or tokens; this backbone reads max_words={max_words}")
+
+
+@lru_cache(maxsize=CACHED_TEXTS)
+def _states(text: str, max_words: int) -> Float[Tensor, "w e"]:
+    tokenizer, model = minilm.load()
+    tokens = tokenizer(text, truncation=False, return_tensors="pt")
+    check_length(text, tokens["input_ids"].shape[1], max_words)  # before a text of any length is encoded
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):
+        return model(**tokens).last_hidden_state[0]

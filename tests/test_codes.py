@@ -9,7 +9,7 @@ from tests import backbone_toys as toys
 def latent_model(folder):
     torch.manual_seed(0)
     head = {"_target_": "policy.heads.codes.AutoregressiveCodes", "_partial_": True}
-    sizes = {"num_codes": 8, "codes_per_step": 4, "cameras": ["front"]}
+    sizes = {"num_codes": 8, "codes_per_step": 4, "cameras": ["front"], "gaps_s": [0.5], "future": None}
     model = toys.stir(LatentModel(backbone=toys.settings("tiny", folder), head=head, **sizes)).eval()
     model.trunk.backbone.stem.standardise.running_var.fill_(1e-4)  # codes must differ, or they could not be wrong
     return model
@@ -20,7 +20,7 @@ def by_whole_passes(model, images, texts):
     """One pass over everything for each code."""
     codes = torch.zeros(len(images), 4, dtype=torch.int64)
     for i in range(4):
-        codes[:, i] = model.logits(images, texts, codes)[:, i].argmax(dim=-1)
+        codes[:, i] = model.codes.logits(model.trunk, images, texts, codes)[:, i].argmax(dim=-1)
     return codes
 
 

@@ -24,6 +24,7 @@ class Reader(Protocol):
     """
 
     max_words: int
+    pad_words: int
     vocabulary: int  # of the numbers
     state_width: int  # of the encoder's states; 0 where tokens are numbers
 
@@ -42,7 +43,7 @@ class HashedWords:
         """Numbers; 0 is padding. An empty text is one token of padding at least."""
         split = [re.findall(r"\w+", text.lower()) for text in texts]
         rows = [[1 + zlib.crc32(word.encode()) % (self.vocabulary - 1) for word in words] for words in split]
-        return batch([torch.tensor(row, dtype=torch.int64) for row in rows], texts, self.max_words, self.pad_words)
+        return batch([torch.tensor(row, dtype=torch.int64) for row in rows], texts, self, unit="words")
 
 
 class MiniLMWords:
@@ -58,7 +59,7 @@ class MiniLMWords:
 
     def tokenise(self, texts: list[str]) -> Words:
         """States, in float32."""
-        return batch([_states(text, self.max_words) for text in texts], texts, self.max_words, self.pad_words)
+        return batch([_states(text, self.max_words) for text in texts], texts, self, unit="tokens")
 
 
 class ModelWords:
@@ -71,34 +72,37 @@ class ModelWords:
     def tokenise(self, texts: list[str]) -> Words:
         """Numbers."""
         rows = self.tokenizer(texts)["input_ids"]
-        return batch([torch.tensor(row, dtype=torch.int64) for row in rows], texts, self.max_words, self.pad_words)
+        return batch([torch.tensor(row, dtype=torch.int64) for row in rows], texts, self, unit="tokens")
 
 
 def batch(
-    rows: list[Int64[Tensor, " w"] | Float[Tensor, "w e"]], texts: list[str], max_words: int, pad_words: int
+    rows: list[Int64[Tensor, " w"] | Float[Tensor, "w e"]], texts: list[str], reader: Reader, *, unit: str
 ) -> Words:
-    """One row a text, padded on the right with zeros; see Reader."""
+    """One row a text, padded on the right with zeros as `reader` says."""
     longest = max(range(len(rows)), key=lambda i: len(rows[i]))
     length = max(1, len(rows[longest]))
-    check_length(texts[longest], length, max_words)
-    wanted = length if pad_words == 0 else pad_words if length <= pad_words else max_words
+    check_length(texts[longest], length, unit, max_words=reader.max_words)
+    fixed = reader.pad_words if length <= reader.pad_words else reader.max_words
+    wanted = fixed if reader.pad_words else length
     tokens = pad_sequence(rows, batch_first=True)
     tokens = nn.functional.pad(tokens, (0, 0) * (tokens.ndim - 2) + (0, wanted - tokens.shape[1]))
     counts = torch.tensor([len(row) for row in rows])
     return Words(tokens, torch.arange(wanted) < counts[:, None])
 
 
-def check_length(text: str, length: int, max_words: int) -> None:
+def check_length(text: str, length: int, unit: str, *, max_words: int) -> None:
     """ValueError naming a text that is too long."""
     if length > max_words:
         said = text if len(text) <= 80 else f"{text[:77]}..."
-        raise ValueError(f"{said!r} has {length} words or tokens; this backbone reads max_words={max_words}")
+        raise ValueError(f"{said!r} has {length} {unit}; this backbone reads max_words={max_words}")
 
 
 @lru_cache(maxsize=CACHED_TEXTS)
 def _states(text: str, max_words: int) -> Float[Tensor, "w e"]:
     tokenizer, model = minilm.load()
     tokens = tokenizer(text, truncation=False, return_tensors="pt")
-    check_length(text, tokens["input_ids"].shape[1], max_words)  # before a text of any length is encoded
+    check_length(
+        text, tokens["input_ids"].shape[1], "tokens", max_words=max_words
+    )  # before a text of any length is encoded
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
         return model(**tokens).last_hidden_state[0]

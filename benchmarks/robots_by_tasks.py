@@ -1,47 +1,68 @@
-"""Which body does which task by the scripted expert: `robots_by_tasks.py [SEEDS] [TASK …]` → a Markdown table."""
+"""Which body does which task by the scripted expert, as a Markdown table.
 
+    python benchmarks/robots_by_tasks.py [seeds=3] [workers=2] [library=seeds] [out=runs/robots_by_tasks] [TASK …]
+
+Finished pairs lie in `out`, and the same command goes on where it was stopped; give another folder after a change of
+the expert.
+"""
+
+import json
 import sys
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
-import numpy as np
+from timing import markdown
 
-from lapa.doors import configs_dir
+from lapa.executor import run_all
+from lapa.files import write_json
 from sim_finetune.embodiment import embodiment_names, load_embodiment
-from sim_finetune.env import TaskEnv
-from sim_finetune.expert import Expert
+from sim_finetune.episode import Studio, make_env, play
 from sim_finetune.library import load_library
+from sim_finetune.rungs_proof import UNDISTURBED
 from sim_finetune.spec import TaskSpec
 
 FIRST_SEED = 5_000_000  # no seed of a video, a demonstration or a test
 MAX_STEPS = 300
+DEFAULTS = {"seeds": "3", "workers": "2", "library": "seeds", "out": "runs/robots_by_tasks"}
 
 
-def solves(env: TaskEnv, seed: int) -> bool:
-    """Whether the undisturbed expert brings the goal about and it holds."""
-    env.reset(seed=seed)
-    expert = Expert(env, noise=0.0, rng=np.random.default_rng(seed))
-    ended, success = False, False
-    while not ended:
-        _, _, success, over, _ = env.step(expert.act())
-        ended = success or over
-    return success
+class Pair(NamedTuple):
+    """A task for a body; `path` gets the solved seeds, whole or not at all."""
+
+    spec: TaskSpec
+    body: str
+    path: Path
 
 
-def cell(spec: TaskSpec, body: str, seeds: int) -> int:
-    """Episodes solved of so many seeds."""
-    settings = {"image_px": 64, "control_hz": 10, "cameras": ["front"], "max_steps": MAX_STEPS}
-    settings |= {"observe_pixels": False, "terminate_on_success": True}
-    env = TaskEnv(spec=spec, embodiment=load_embodiment(body), **settings)  # type: ignore[arg-type]
-    return sum(solves(env, FIRST_SEED + seed) for seed in range(seeds))
+def solved(pair: Pair, *, seeds: int) -> int:
+    """Episodes that the undisturbed expert solves, of so many seeds; those that were played before are not again."""
+    done = json.loads(pair.path.read_text()) if pair.path.exists() else {}
+    env = None
+    for seed in (str(FIRST_SEED + number) for number in range(seeds)):
+        if seed not in done:
+            env = env or make_env(pair.spec, Studio(load_embodiment(pair.body), 64, 10, ("front",), MAX_STEPS))
+            done[seed] = play(env, UNDISTURBED, seed=int(seed)).solved
+            write_json(pair.path, done)
+    return sum(done[str(FIRST_SEED + number)] for number in range(seeds))
 
 
-def main(seeds: int, names: list[str]) -> None:
-    bodies = embodiment_names()
-    print(f"| solved of {seeds} | {' | '.join(bodies)} |\n|{'---|' * (len(bodies) + 1)}")
-    for spec in load_library(configs_dir() / "task"):
-        if not names or spec.name in names:
-            cells = [str(cell(spec, body, seeds)) for body in bodies]
-            print(f"| {spec.name} | {' | '.join(cells)} |", flush=True)
+def main(words: list[str]) -> None:
+    given = DEFAULTS | dict(word.split("=", 1) for word in words if "=" in word)
+    names, bodies, seeds = [word for word in words if "=" not in word], embodiment_names(), int(given["seeds"])
+    specs = [spec for spec in load_library(given["library"]) if not names or spec.name in names]
+    pairs = [
+        Pair(spec, body, Path(given["out"]) / f"{spec.name}-{spec.hash}-{body}.json")
+        for spec in specs
+        for body in bodies
+    ]
+    play_pair = partial(solved, seeds=seeds)
+    counts = list(run_all(play_pair, pairs, num_workers=int(given["workers"]), label="tasks × bodies"))
+    rows = [counts[start : start + len(bodies)] for start in range(0, len(counts), len(bodies))]
+    whole = [f"{sum(count == seeds for count in column)} of {len(specs)}" for column in zip(*rows, strict=True)]
+    table = [[spec.name, *map(str, row)] for spec, row in zip(specs, rows, strict=True)]
+    print(markdown([f"solved of {seeds}", *bodies], [*table, ["on every seed", *whole]]))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10, sys.argv[2:])
+    main(sys.argv[1:])

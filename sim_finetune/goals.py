@@ -39,6 +39,7 @@ RULES = {
     "swept": Rule("pile", (UNDONE,)),
     "undisturbed": Rule("objects", (SHIFTED,)),
 }
+OPPOSITE = Rule("part", (UNDONE,))  # of `not` a simple predicate: what was so at the start must not be so again
 UNORDERED = ("layout_matches", "undisturbed")  # their lists may be permuted without saying something else
 
 
@@ -52,20 +53,29 @@ def instant(goal: Any) -> Any:
 
 
 def needed(goal: Any, view: SceneView) -> Iterator[Any]:
-    """The simple predicates without which an instant goal would not hold now: in a conjunction, all of them."""
+    """The simple predicates, and opposites of such, without which an instant goal would not hold now: in a conjunction,
+    all of them.
+    """
     if hasattr(goal, "parts"):
         least = {"all": len(goal.parts), "any": 1}.get(goal.kind) or goal.count
         holding = [part for part in goal.parts if part.holds(view)]
         for part in holding if len(holding) == least else ():
             yield from needed(part, view)
-    elif goal.kind in RULES:
+    elif goal.kind in RULES or (goal.kind == "not" and goal.part.kind in RULES):
         yield goal
-    elif goal.kind != "not":  # what a `not` names cannot be spoilt by rule
+    elif goal.kind != "not":  # what a `not` of several names cannot be spoilt by rule
         raise ValueError(f"no rule how to test a goal of kind {goal.kind!r}; there are rules for {list(RULES)}")
+
+
+def rule(leaf: Any) -> Rule:
+    """What a simple predicate, or the opposite of one, must notice."""
+    return OPPOSITE if leaf.kind == "not" else RULES[leaf.kind]
 
 
 def moved(leaf: Any) -> list[str]:
     """Names of what a task with this goal moves."""
+    if leaf.kind == "not":  # a bowl from which something was taken may have been pushed along
+        return [name for name, _ in leaf.names()]
     field = RULES[leaf.kind].moved
     if field is None:
         return []
@@ -89,7 +99,8 @@ def interchangeable(goal: Any, leaves: list[Any], one: str, other: str) -> bool:
 def _tied(leaf: Any, one: str, other: str) -> bool:
     """Whether the predicate is about the two together, and does not say which is which."""
     both = {one, other} <= {name for name, _ in leaf.names()}
-    return both and (leaf.kind == "pose_near" or EXCHANGED not in RULES[leaf.kind].notices)
+    told_apart = leaf.kind == "not" or EXCHANGED in rule(leaf).notices
+    return both and (leaf.kind == "pose_near" or not told_apart)
 
 
 def renamed(node: Any, names: Mapping[str, str]) -> Any:

@@ -13,7 +13,6 @@ from sim_finetune.episode import Episode
 from sim_finetune.goals import (
     EXCHANGED,
     HELD,
-    RULES,
     SHIFTED,
     TURNED,
     UNDONE,
@@ -22,6 +21,7 @@ from sim_finetune.goals import (
     moved,
     needed,
     places,
+    rule,
 )
 from sim_finetune.poses import (
     carried,
@@ -67,9 +67,9 @@ def mutants(env: TaskEnv, episode: Episode) -> Iterator[Mutant]:
     """Every spoilt copy that makes sense for this task. The environment stands in the solved state of `episode`."""
     leaves = list(dict.fromkeys(needed(instant(env.task_spec.goal), env.view)))
     for leaf in leaves:
-        if SHIFTED in RULES[leaf.kind].notices:
+        if SHIFTED in rule(leaf).notices:
             yield from (_shift(env, leaf, name) for name in places(leaf) if has_pose(env, name))
-        if TURNED in RULES[leaf.kind].notices and (mutant := _turn(env, leaf)):
+        if TURNED in rule(leaf).notices and (mutant := _turn(env, leaf)):
             yield mutant
     yield from _exchanges(env, leaves)
     yield from _undone(env, episode, leaves)
@@ -82,6 +82,8 @@ def _shift(env: TaskEnv, leaf: Any, name: str) -> Mutant:
     if leaf.kind == "inside":
         inside = env.model.site(f"{leaf.container}/inside")
         height += 2 * float(inside.size.max())
+    if leaf.kind == "undisturbed":  # says itself how far is not far
+        height = max(height, 2 * leaf.within_m)
     up = height if leaf.kind != "tool_near" else _away_from_tool(env, name, leaf.above_m) * height
 
     def spoil(env: TaskEnv) -> None:
@@ -115,7 +117,7 @@ def _exchanges(env: TaskEnv, leaves: list[Any]) -> Iterator[Mutant]:
     """Two objects in each other's place, as if their colours were swapped, wherever the goal tells them apart."""
     spec = env.task_spec
     named = {name for name, _ in spec.goal.names()}
-    ours = [name for leaf in leaves if EXCHANGED in RULES[leaf.kind].notices for name in places(leaf)]
+    ours = [name for leaf in leaves if EXCHANGED in rule(leaf).notices for name in places(leaf)]
     others = [thing.name for thing in spec.objects if thing.name not in named]
     pairs = list(combinations(dict.fromkeys(ours), 2))
     pairs += [(name, other) for name in dict.fromkeys(ours) for other in others]
@@ -157,7 +159,7 @@ def _undone(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutan
     achieved = [leaf for leaf in dict.fromkeys([*leaves, *stages]) if leaf.holds(env.view)]
     start, end = qpos_of(env, episode.physics[0]), env.get_physics()
     env.set_physics(episode.physics[0])
-    new = [leaf for leaf in achieved if not leaf.holds(env.view) and UNDONE in RULES[leaf.kind].notices]
+    new = [leaf for leaf in achieved if not leaf.holds(env.view) and UNDONE in rule(leaf).notices]
     env.set_physics(end)
     for leaf in new:
         names = moved(leaf)
@@ -175,7 +177,7 @@ def _restore(index: list[int], qpos: np.ndarray) -> Callable[[TaskEnv], None]:
 
 def _held(env: TaskEnv, episode: Episode, leaves: list[Any]) -> Iterator[Mutant]:
     """Everything is done but the robot, which stands as when it had the object in its gripper at that very place."""
-    placed = {name for leaf in leaves if HELD in RULES[leaf.kind].notices for name in moved(leaf)}
+    placed = {name for leaf in leaves if HELD in rule(leaf).notices for name in moved(leaf)}
     for name in carried(env, episode.physics):
         if name in placed:
             qpos = qpos_of(env, episode.physics)

@@ -15,6 +15,7 @@ from sim_finetune.goals import MUTANTS, instant
 from sim_finetune.mutants import holds_with, mutants
 from sim_finetune.novelty import repeats, signature
 from sim_finetune.poses import carried, owner
+from sim_finetune.predicates import every
 from sim_finetune.rungs_text import Candidate
 from sim_finetune.wording import model_folder
 
@@ -93,7 +94,8 @@ def mutated(candidate: Candidate, *, seeds: int) -> Candidate:
         flipped.update(mutant.kind for mutant in found)
         absent.update(sorted(set(MUTANTS) - {mutant.kind for mutant in found}))
     if not flipped:
-        raise ValueError(f"none of {list(MUTANTS)} applies to this goal, so nothing tests its success")
+        said = sorted({leaf.kind for leaf in every(candidate.task.goal)})
+        raise ValueError(f"a wrong success would go unnoticed: no mutant of {list(MUTANTS)} fits a goal of {said}")
     return candidate._replace(facts={"flipped": dict(flipped), "not_applicable": dict(absent)})
 
 

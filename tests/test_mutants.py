@@ -94,6 +94,14 @@ def test_drawers_are_told_apart_only_when_they_stand_differently(other_m, told_a
     assert bool(exchanged) == told_apart and not any(holds_with(env, mutant) for mutant in exchanged)
 
 
+def test_an_opposite_is_undone_where_it_was_brought_about():
+    moved = {"kind": "not", "part": {"kind": "undisturbed", "objects": ["target"], "within_m": 0.02}}
+    env, episode = solved("pick_and_place", with_goal("pick_and_place", moved))
+    assert {mutant.kind for mutant in mutants(env, episode)} == {UNDONE} and survivors(env, episode) == set()
+    never = {"kind": "not", "part": {**ON_STAND, "support": "other1"}}
+    assert list(mutants(*solved("pick_and_place", with_goal("pick_and_place", never)))) == []
+
+
 def test_of_several_ways_only_the_one_that_was_gone_counts():
     env, _ = solved("pick_and_place", with_goal("pick_and_place", EITHER))
     assert [leaf.object for leaf in needed(env.task_spec.goal, env.view)] == ["target"]

@@ -12,23 +12,26 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from lapa.checkpoint import load_settings
 from lapa.executor import run_all
 from lapa.files import atomic_path, write_json
 from lapa.relative import STILL
 from lapa.shards import ShardIndex, shard_paths
-from lapa.stage import differences, manifest_hash, open_stage, read_manifest
+from lapa.stage import manifest_hash, open_stage, read_manifest
 from lapa.stats import signed_rank_p
 from lapa.stream import split_indices
 from policy.baselines import Guesses
 from policy.infer import load
+from policy.preflight import check_demos
 from policy.pretrained import training_of
 from policy.replay import POLICY, Errors, replay_one
+
+FACTS = ("embodiment", "fps", "state_names", "action_names", "cameras", "image_px")  # of the demonstrations' manifest
 
 
 def main(cfg: DictConfig) -> None:
     """`lapa open_loop checkpoint=DIR demos=DIR out=DIR`: open_loop.json, a row an episode in open_loop.jsonl."""
     folder, checkpoint = Path(cfg.demos), Path(cfg.checkpoint)
+    policy = load(checkpoint, cfg.device)
     check_match(checkpoint, folder, split=cfg.split, val_percent=cfg.val_percent)
     demos = ShardIndex(shard_paths(folder))
     held = split_indices(demos.keys, split=cfg.split, val_percent=cfg.val_percent)
@@ -37,7 +40,7 @@ def main(cfg: DictConfig) -> None:
     with open_stage(cfg, {"checkpoint": checkpoint, "demos": folder}) as stage:
         if stage.done:
             return
-        policy, actions = load(checkpoint, cfg.device), training_actions(demos, val_percent=cfg.val_percent)
+        actions = training_actions(demos, val_percent=cfg.val_percent)
         guesses = Guesses(state_names=policy.state_names, action_names=policy.action_names, mean=actions.mean(axis=0))
         replay = partial(replay_one, demos=demos, policy=policy, guesses=guesses, batch=cfg.batch)
         errors = list(run_all(replay, held, num_workers=0, label="replay"))
@@ -51,12 +54,8 @@ def main(cfg: DictConfig) -> None:
 
 def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> None:
     """ValueError when the demonstrations are another robot's, or were trained on."""
-    model, facts, trained = load_settings(policy)["model"], read_manifest(demos), training_of(policy)
-    names = ("embodiment", "state_names", "action_names")
-    theirs = {name: model.get(name) for name in names} | {"fps": trained.get("fps")}
-    faults = differences(theirs, {name: facts[name] for name in theirs})
-    if faults:
-        raise ValueError(f"{demos} are not of the policy's robot (policy → demos): {'; '.join(faults)}")
+    facts, trained = read_manifest(demos), training_of(policy)
+    check_demos(policy, {name: facts[name] for name in FACTS if name in facts})
     if trained["inputs"].get("demos") == manifest_hash(demos):
         own = trained["config"]["data"]["val_percent"]
         if (split, val_percent) != ("val", own):

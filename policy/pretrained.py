@@ -13,23 +13,23 @@ from policy.infer import Policy, Thinker, load_latent
 from policy.infer import load as load_action
 from policy.model_card import write_card
 
-LOADERS: dict[str, Callable[[Path, str], Policy | Thinker]] = {
-    "action": load_action,
-    "latent": load_latent,
-}  # by what `kind` a folder's settings name
+# By what a folder's settings name as their `kind`.
+LOADERS: dict[str, Callable[[Path, str], Policy | Thinker]] = {"action": load_action, "latent": load_latent}
 TRAINING = ("record", "count", "parameters", "final", "inputs", "config")  # of the manifest: told as "training"
 
 
 def main(cfg: DictConfig) -> None:
     """`lapa export checkpoint=DIR out=DIR`: config.json, model.safetensors, statistics.json, README.md; `push_to` sends them."""
     folder, results = Path(cfg.checkpoint), [Path(path) for path in cfg.results]
-    load(str(folder), device="cpu")  # what does not load is not handed on
+    load_folder(folder, device="cpu")  # what does not load is not handed on
+    measured_of(folder, results)
     named = {f"result_{i}": path for i, path in enumerate(results)}
     told = {"checkpoint": folder, "results": None, "push_to": None, "private": None}
     with open_stage(cfg, {**told, **named}) as stage:
         if not stage.done:
-            trained = read_manifest(folder)
-            facts = {key: value for key, value in trained.items() if key not in (*TRAINING, "files", "versions")}
+            trained = training_of(folder)
+            left_out = (*TRAINING, "training", "files", "versions")
+            facts = {key: value for key, value in trained.items() if key not in left_out}
             save(folder, stage.out, licence=cfg.licence, results=results)
             training = {key: trained[key] for key in TRAINING if key in trained}
             stage.finish(record="Pretrained", count=1, training=training, **facts)
@@ -40,20 +40,22 @@ def main(cfg: DictConfig) -> None:
 
 
 def save(policy: Path, out: Path, *, licence: str, results: list[Path]) -> None:
-    """Fill `out` from a training's folder and what was measured of it.
-
-    results: folders of `lapa rollout` and `lapa open_loop`; ValueError when one is of another policy.
-    """
-    mark, measured = file_hash(checkpoint.weights_path(policy))[:16], [(path, read_manifest(path)) for path in results]
-    for path, manifest in measured:
-        if manifest.get("policy_hash") != mark:
-            raise ValueError(
-                f"{path} was measured with another policy: {manifest.get('policy_hash')}, this one is {mark}"
-            )
-    card = write_card(checkpoint.load_settings(policy), read_manifest(policy), measured, licence=licence)
+    """Fill `out` from a training's folder and what was measured of it, as `measured_of` takes it."""
+    measured = measured_of(policy, results)
+    card = write_card(checkpoint.load_settings(policy), training_of(policy), measured, licence=licence)
     checkpoint.publish(policy, out)
     with atomic_path(out / "README.md") as partial:
         partial.write_text(card)
+
+
+def measured_of(policy: Path, results: list[Path]) -> list[tuple[Path, dict[str, Any]]]:
+    """Folders of `lapa rollout` and `lapa open_loop` with their manifests; ValueError when one is of another policy."""
+    mark, measured = file_hash(checkpoint.weights_path(policy))[:16], [(path, read_manifest(path)) for path in results]
+    for path, manifest in measured:
+        theirs = manifest.get("policy_hash")
+        if theirs != mark:
+            raise ValueError(f"{path} was measured with another policy: {theirs}, this one is {mark}")
+    return measured
 
 
 def load(name: str, *, device: str, revision: str | None = None) -> Policy | Thinker:
@@ -62,7 +64,11 @@ def load(name: str, *, device: str, revision: str | None = None) -> Policy | Thi
     An action policy gives a Policy, a latent one a Thinker. ValueError when nothing is there, when it is no policy of ours,
     names code that may not be built, or its tensors do not fit.
     """
-    folder = hub.fetch(name, kind="model", revision=revision)
+    return load_folder(hub.fetch(name, kind="model", revision=revision), device=device)
+
+
+def load_folder(folder: Path, *, device: str) -> Policy | Thinker:
+    """`load` of a folder, without a thought of the hub."""
     kind = checkpoint.load_settings(folder).get("kind")
     if kind not in LOADERS:
         raise ValueError(f"{folder} holds a model of kind {kind!r}; this loads {' or '.join(LOADERS)}")

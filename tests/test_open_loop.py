@@ -102,6 +102,21 @@ def test_another_robots_demonstrations_are_refused(trained, tmp_path):
         replay((trained[0], other), tmp_path / "out")
 
 
+def test_a_refusal_leaves_no_folder(trained, tmp_path):
+    with pytest.raises(ValueError, match="no demonstration of .* is in split=val with val_percent=0"):
+        elsewhere = toys.write_demos(tmp_path / "elsewhere")
+        (elsewhere / "manifest.json").write_text(
+            (elsewhere / "manifest.json").read_text().replace('"count"', '"counted"')
+        )
+        main(
+            compose(
+                "open_loop",
+                [f"checkpoint={trained[0]}", f"demos={elsewhere}", f"out={tmp_path / 'out'}", "val_percent=0"],
+            )
+        )
+    assert not (tmp_path / "out").exists()
+
+
 def test_signed_ranks():
     assert signed_rank_p([1, 2, 3, 4, 5, 6], [2, 4, 6, 8, 10, 12]) == pytest.approx(2 / 2**6)
     assert signed_rank_p([1, 2], [1, 2]) == 1

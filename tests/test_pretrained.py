@@ -94,6 +94,16 @@ def test_success_of_another_policy_is_not_taken(home, tmp_path):
         enter("export", [f"checkpoint={home / 'policy'}", f"out={tmp_path / 'out'}", f"results=[{other}]"])
 
 
+def test_an_export_can_be_exported_again(home, tmp_path):
+    enter("export", [f"checkpoint={home / 'out'}", f"out={tmp_path / 'again'}", "licence=cc-by-4.0"])
+    for name in ("config.json", "model.safetensors", "statistics.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (home / "out" / name).read_bytes()
+    told = [
+        json.loads((folder / "manifest.json").read_text())["training"] for folder in (home / "out", tmp_path / "again")
+    ]
+    assert told[0] == told[1] and told[0]["record"] == "ActionPolicy"
+
+
 def test_success_stands_on_the_card_with_its_interval(home, tmp_path):
     rollout, mark = tmp_path / "rollout", load_trained(home / "policy", "cpu").hash
     rollout.mkdir()

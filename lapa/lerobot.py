@@ -53,6 +53,9 @@ def open_dataset(folder: Path) -> tuple[Dataset, list[Episode]]:
         version, features = str(info["codebase_version"]), dict(info["features"])
         if version not in VERSIONS:
             raise ValueError(f"{folder} is of LeRobot's version {version}; read are {', '.join(VERSIONS)}")
+        fps, shapes = float(info["fps"]), [about["shape"][0] for about in features.values()]
+        if not fps > 0 or not all(isinstance(size, int) for size in shapes):
+            raise ValueError(f"{meta / INFO} has no rate, or a feature without a shape")
         cameras = {_short(name): name for name, about in features.items() if about["dtype"] in PICTURES}
         films = [name for name, about in features.items() if about["dtype"] == "video"]
         old = version != "v3.0"
@@ -60,7 +63,7 @@ def open_dataset(folder: Path) -> tuple[Dataset, list[Episode]]:
         rows = _jsonl(meta / EPISODES_V2) if old else _episodes_v3(meta, films)
         place = _place_v2 if old else _place_v3
         episodes = [place(info, films, row) for row in rows]
-        about = Dataset(Path(folder), float(info["fps"]), info.get("robot_type") or "", tasks, features, cameras)
+        about = Dataset(Path(folder), fps, info.get("robot_type") or "", tasks, features, cameras)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"{meta} is no LeRobotDataset's: {type(error).__name__} {error}") from error
     episodes.sort(key=lambda episode: episode.number)

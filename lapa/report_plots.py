@@ -107,7 +107,8 @@ def horizon_svg(policies: Mapping[str, Sequence[float]], guesses: Mapping[str, S
             axes.plot(range(1, len(values) + 1), values, color=SERIES[place % len(SERIES)], linewidth=1.8)
         for name, values in guesses.items():
             axes.plot(range(1, len(values) + 1), values, color=BASELINE, linewidth=1.2)
-            axes.annotate(f" {name}", (len(values), values[-1]), color=FAINT, va="center", fontsize=8)
+            end: Any = {"xytext": (5, 0), "textcoords": "offset points", "va": "center"}
+            axes.annotate(name, (len(values), values[-1]), color=FAINT, fontsize=8, **end)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("step of the chunk", color=FAINT, fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -240,6 +240,8 @@ def test_bad_datasets_are_named(tmp_path):
         open_dataset(edited(dataset, codebase_version="v1.6"))
     with pytest.raises(ValueError, match="outside of the dataset"):
         open_dataset(edited(dataset, codebase_version="v2.1", data_path="../{episode_index}.parquet"))
+    with pytest.raises(ValueError, match="has no rate"):
+        open_dataset(edited(dataset, data_path="{episode_index}.parquet", fps=0))
     with pytest.raises(ValueError, match="is no LeRobotDataset's"):
         open_dataset(edited(dataset, features=None))
 

@@ -10,6 +10,7 @@ from lapa.report_data import data_counts, funnels
 from lapa.report_gather import Stage
 from lapa.report_open_loop import GUESSES, open_loop
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
+from lapa.report_solved import shelves
 from lapa.report_success import Success, p_text, percent
 from lapa.report_tasks import task_cards
 
@@ -45,6 +46,7 @@ def render(stages: Sequence[Stage], success: Success, *, title: str, measure: st
         places=places,
         work=work_rows(stages),
         videos=video_rows(stages, places, measure, max_videos),
+        shelves=shelves(stages),
         open_loop=open_loop(stages),
         guesses=list(GUESSES.values()),
         cards=found,

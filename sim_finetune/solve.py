@@ -97,7 +97,8 @@ def main(cfg: DictConfig) -> None:
         for pair, one in zip(pairs, found, strict=True):
             summary[task_name(pair.spec)][pair.solver] = summarise(one["rows"], one["simulated_steps"])
         write_json(stage.out / "solved.json", summary)
-        stage.finish(record="Attempt", count=len(pairs) * len(seeds), embodiment=studio.embodiment.name)
+        facts = {"embodiment": studio.embodiment.name, "solved": summary}
+        stage.finish(record="Attempt", count=len(pairs) * len(seeds), **facts)
     Console().print(table(summary, [one["seconds"] for one in found], str(stage.out)))
 
 

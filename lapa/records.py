@@ -43,7 +43,8 @@ class LatentStep(NamedTuple):
 class Demo(NamedTuple):
     """A step of a demonstration with the n actions that follow, in the embodiment's units; collect → policy.
 
-    `action_mask` is false past the demonstration's end, and in dimensions that its robot lacks.
+    `action_mask` is false past the demonstration's end, and in dimensions that its robot lacks. codes: latent codes of what
+    happens next, −1 where nobody knows them; k is 0 when nobody asked.
     """
 
     key: str
@@ -52,6 +53,7 @@ class Demo(NamedTuple):
     state: Float32[Tensor, "*b s"]
     actions: Float32[Tensor, "*b n d"]
     action_mask: Bool[Tensor, "*b n d"]
+    codes: Int64[Tensor, "*b k"]
 
 
 class Observation(NamedTuple):

@@ -7,14 +7,14 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lapa import checkpoint
 from lapa.memory import peak_mb
 from lapa.records import Demo
 from policy.average import Average
 from policy.heads.action import Examples, masked_mean
-from policy.inherit import inherit_fit, inherit_trunk
+from policy.inherit import inherit_codes, inherit_fit, inherit_trunk
 from policy.models import ActionModel
 from policy.module import PolicyModule, Settings, plain
 from policy.normalise import Normaliser
@@ -33,11 +33,13 @@ class ActionPolicy(PolicyModule):
     model: ActionModel
 
     def __init__(
-        self, *, codes_per_step: int, normalisation: str, strategy: Mapping[str, Any], ema_decay: float, **common: Any
-    ) -> None:
+        self, *, codes_per_step: int, normalisation: str, strategy: Mapping[str, Any], ema_decay: float,
+        keep_latents: float, **common: Any,
+    ) -> None:  # fmt: skip
         super().__init__(**common)
         self.codes_per_step, self.normalisation = codes_per_step, normalisation
         self.strategy, self.ema_decay = plain(strategy), ema_decay
+        self.keep_latents = keep_latents
 
     def setup_from(self, facts: Mapping[str, Any]) -> None:
         """Build for the demonstrations' robot; take up `init_from` (ValueError when it does not fit)."""
@@ -52,14 +54,17 @@ class ActionPolicy(PolicyModule):
         if self.init_from is not None:
             inherit_trunk(self.model, Path(self.init_from), self.settings)
         checkpoint.build(self.strategy, allowed=ALLOWED)(self.model)
+        if self.keep_latents:
+            self.model.keep(self._code_head(facts), self.keep_latents)
 
     def configure_callbacks(self) -> list[L.Callback]:
         """The running mean of the weights, where one is asked for."""
         return [Average(decay=self.ema_decay)] if self.ema_decay else []
 
     def training_step(self, batch: Demo, _: int) -> Tensor:
-        """The head's loss of normalised actions."""
-        loss = self.model.loss(self.see(batch), list(batch.text), batch.state, batch.actions, batch.action_mask)
+        """The head's loss of normalised actions, and what is kept of the latent policy's."""
+        acted = (batch.state, batch.actions, batch.action_mask)
+        loss = self.model.loss(self.see(batch), list(batch.text), *acted, batch.codes)
         self.log("train/loss", loss, prog_bar=True)
         self.log("memory/peak_mb", peak_mb(self.device))
         return loss
@@ -72,15 +77,31 @@ class ActionPolicy(PolicyModule):
             masked_mean((guess - wanted).abs(), batch.action_mask) for guess in (predicted, wanted * 0)
         )
         rows = {"val/loss": error, "val/mean_error": mean_error}
+        if self.model.codes is not None:
+            rows["val/accuracy"] = self._accuracy(batch)
         self.log_dict(rows, batch_size=len(batch.state), prog_bar=True, sync_dist=True)
 
     def export(self, folder: Path) -> Settings:
         """Plain weights and settings, normalisation statistics among them; returns the facts for the manifest."""
         sizes = count(self.model)
         merge(self.model)
+        self.model.keep(None, 0.0)
         checkpoint.save(folder, self.model, {"model": self.settings, "facts": self.facts, "kind": "action"})
         ours = ("embodiment", "cameras", "codes_per_step", "chunk_steps")
         return self.facts | {key: self.settings[key] for key in ours} | sizes
+
+    def _code_head(self, facts: Mapping[str, Any]) -> nn.Module:
+        if self.init_from is None or facts["labels"] is None:
+            raise ValueError(
+                "keep_latents needs a latent policy (init_from=FOLDER) and the demonstrations' codes=FOLDER"
+            )
+        return inherit_codes(Path(self.init_from), facts["labels"])
+
+    def _accuracy(self, batch: Demo) -> Tensor:
+        """Of the codes that are known, the share that the kept code head foretells."""
+        known = batch.codes >= 0
+        logits = self.model.codes.logits(self.model.trunk, self.see(batch), list(batch.text), batch.codes.clamp(min=0))
+        return (logits.argmax(dim=-1) == batch.codes)[known].float().mean()
 
     def _fit(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The head's fit to normalised demonstrations, or that of the action policy whose weights it starts from."""

@@ -13,26 +13,40 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import ClipStream, StreamData, share_of, split_indices
 from lapa.video import decode_mp4
+from policy.latents import Codes, labels_of, read_codes
 from policy.normalise import Moments, cut_chunk, fit_statistics, take_moments
 
 EXAMPLES = 20_000  # moments: enough for 256 quantiles of each dimension
 
 
 def take_demos(
-    sample: dict[str, Any], rng: np.random.Generator, *, cameras: list[str], chunk_steps: int, steps_per_clip: int
-) -> list[Demo]:
-    """`steps_per_clip` moments of a demonstration, each with the `chunk_steps` actions that follow."""
+    sample: dict[str, Any], rng: np.random.Generator, *, cameras: list[str], chunk_steps: int, steps_per_clip: int,
+    codes: Codes,
+) -> list[Demo]:  # fmt: skip
+    """`steps_per_clip` moments of a demonstration, each with the `chunk_steps` actions that follow; `codes` may be empty."""
     videos = {camera: _frames(sample, camera, first=i == 0) for i, camera in enumerate(cameras)}
     states, actions = sample["state.npy"].astype(np.float32), sample["action.npy"].astype(np.float32)
+    labels = _labels(codes, sample["__key__"], len(states))
     moments = rng.choice(len(states), size=steps_per_clip, replace=len(states) < steps_per_clip)
     records = []
     for i in moments.tolist():
         chunk, exist = cut_chunk(actions, i, chunk_steps)
         mask = np.repeat(exist[:, None], chunk.shape[1], axis=1)
         images = {camera: frames[i] for camera, frames in videos.items()}
-        arrays = (torch.from_numpy(array) for array in (states[i], chunk, mask))
+        arrays = (torch.from_numpy(array) for array in (states[i], chunk, mask, labels[i]))
         records.append(checked(Demo(sample["__key__"], images, sample["json"]["text"], *arrays)))
     return records
+
+
+def _labels(codes: Codes, key: str, count: int) -> np.ndarray:
+    """Codes of every moment [count, k]: −1 where a demonstration ends before the labels' gap does."""
+    if not codes:
+        return np.zeros((count, 0), np.int64)
+    if key not in codes:
+        raise ValueError(f"demonstration {key!r} has no codes: label these demonstrations again")
+    rows = np.full((count, codes[key].shape[1]), -1, np.int64)
+    rows[: len(codes[key])] = codes[key]
+    return rows
 
 
 def _frames(sample: dict[str, Any], camera: str, *, first: bool) -> torch.Tensor:
@@ -42,16 +56,21 @@ def _frames(sample: dict[str, Any], camera: str, *, first: bool) -> torch.Tensor
 class DemoData(StreamData):
     """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (a gripper).
 
+    `codes`: the sidecar that `lapa label` wrote for these demonstrations, or None.
     `train_percent`: how many of the training demonstrations are used, to see what few are worth; validation has all of its.
     """
 
     def __init__(
         self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int, train_percent: float,
-        **stream: Any,
+        codes: str | Path | None, **stream: Any,
     ) -> None:  # fmt: skip
         self.cameras = list(read_manifest(Path(folder))["cameras"])
         self.chunk_steps, self.absolute, self.train_percent = chunk_steps, list(absolute), train_percent
-        take = partial(take_demos, cameras=self.cameras, chunk_steps=chunk_steps, steps_per_clip=steps_per_clip)
+        self.labels = None if codes is None else labels_of(Path(folder), Path(codes))
+        rows = {} if codes is None else read_codes(Path(codes))
+        take = partial(
+            take_demos, cameras=self.cameras, chunk_steps=chunk_steps, steps_per_clip=steps_per_clip, codes=rows
+        )
         super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
 
     def facts(self) -> dict[str, Any]:
@@ -59,7 +78,7 @@ class DemoData(StreamData):
         names = {key: list(self.manifest[key]) for key in ("state_names", "action_names")}
         kept = [name for name in self.absolute if name in names["action_names"]]
         sources = state_sources(names["state_names"], names["action_names"], kept)
-        ours = {"cameras": self.cameras, "chunk_steps": self.chunk_steps, "absolute": kept}
+        ours = {"cameras": self.cameras, "chunk_steps": self.chunk_steps, "absolute": kept, "labels": self.labels}
         moments = take_moments(self._arrays(), sources=sources, chunk_steps=self.chunk_steps)
         every = -(-len(moments.state) // EXAMPLES)
         examples = Moments(*(rows[::every] for rows in moments))

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from lapa import checkpoint
 from lapa.stage import differences
 from policy.models import ActionModel, LatentModel
@@ -30,6 +32,19 @@ def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) ->
         return
     _check_same(folder, saved["model"], settings, ("backbone",))
     checkpoint.load_weights(folder, model.trunk, part="trunk.")
+
+
+def inherit_codes(folder: Path, labels: dict[str, Any]) -> nn.Module:
+    """The code head of the latent policy in `folder`, trained as it is; ValueError when `labels`, a sidecar's manifest, are
+    of another codebook or gap."""
+    saved = checkpoint.load_settings(folder)
+    _check_kind(folder, saved, "latent")
+    _check_codebook(folder, saved["model"], labels, ("num_codes", "codes_per_step"))
+    if saved["model"]["gaps_s"] != [labels["gap_s"]]:
+        raise ValueError(f"{folder} looks {saved['model']['gaps_s']} s ahead; these codes tell of {labels['gap_s']} s")
+    model = LatentModel(**saved["model"])
+    checkpoint.load_weights(folder, model)
+    return model.codes
 
 
 def inherit_fit(folder: Path) -> dict[str, Any] | None:

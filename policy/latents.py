@@ -156,13 +156,19 @@ def text_length(step: LatentStep) -> int:
 
 def open_source(clips: Path, codes: Path, reading: Reading, batch_size: int, seed: int | None) -> Source:
     """Read a folder's sidecars, shuffled by `seed` unless that is None; ValueError when they are of other clips."""
-    labels = read_manifest(codes)
-    if labels["inputs"].get("clips") != manifest_hash(clips):
-        raise ValueError(f"the codes in {codes} were made for other clips than {clips}; run `lapa label` on these")
+    labels = labels_of(clips, codes)
     rows = read_codes(codes)
     rows = rows if seed is None else shuffle_codes(rows, seed)
     take = partial(take_steps, codes=rows, gap_s=float(labels["gap_s"]), reading=reading)
     return Source(clips, labels, take, batch_size)
+
+
+def labels_of(clips: Path, codes: Path) -> dict[str, Any]:
+    """The manifest of a sidecar; ValueError when it is of other clips."""
+    labels = read_manifest(codes)
+    if labels["inputs"].get("clips") != manifest_hash(clips):
+        raise ValueError(f"the codes in {codes} were made for other clips than {clips}; run `lapa label` on these")
+    return labels
 
 
 def _check_alike(sources: Mapping[str, Source]) -> None:

@@ -84,15 +84,37 @@ class ActionModel(nn.Module):
         built = checkpoint.build(head, allowed=ALLOWED)(**sizes, statistics=statistics)
         assert isinstance(built, ActionHead), f"{type(built).__name__} is no action head (policy/heads/action.py)"
         self.actions: Any = built
+        self.codes: Any = None  # a latent policy's head, while its loss is kept
+        self.keep_latents = 0.0
+
+    def keep(self, codes: nn.Module | None, weight: float) -> None:
+        """Go on learning latent codes with the head `codes`; its loss counts `weight` times. With None no longer."""
+        self.codes, self.keep_latents = codes, weight
 
     def loss(
         self, images: Tensor, texts: list[str], state: Float[Tensor, "b s"], actions: Float[Tensor, "b n a"],
-        mask: Bool[Tensor, "b n a"],
+        mask: Bool[Tensor, "b n a"], codes: Int64[Tensor, "b k"] | None = None,
     ) -> Float[Tensor, ""]:  # fmt: skip
-        """What the head's training makes small; state and actions in the robot's units."""
+        """What the head's training makes small, and the kept code head's; state and actions in the robot's units.
+
+        Codes of −1 are nobody's.
+        """
         hidden = self.trunk(images, texts)
         wanted = self.normaliser.normalise(state, actions)
-        return self.actions.loss(hidden, self.normaliser.state(state), wanted, mask)
+        loss = self.actions.loss(hidden, self.normaliser.state(state), wanted, mask)
+        if self.codes is None:
+            return loss
+        assert codes is not None
+        return loss + self.keep_latents * self._foretelling(hidden, images, texts, codes)
+
+    def _foretelling(
+        self, hidden: Float[Tensor, "b k d"], images: Tensor, texts: list[str], codes: Int64[Tensor, "b k"]
+    ) -> Float[Tensor, ""]:
+        """Cross-entropy of the codes that are known."""
+        hints = self.codes.hints(codes.clamp(min=0))
+        logits = self.codes.read(hidden if hints is None else self.trunk(images, texts, hints)).float()
+        errors = nn.functional.cross_entropy(logits.flatten(0, 1), codes.flatten(), ignore_index=-1, reduction="sum")
+        return errors / (codes >= 0).sum().clamp(min=1)
 
     def forward(self, images: Tensor, texts: list[str], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
         """Normalised actions; what validation compares with normalised demonstrations."""

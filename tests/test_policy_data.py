@@ -67,7 +67,7 @@ def test_no_codes(clips, tmp_path):
 def test_a_chunk_ends_with_the_demonstration(tmp_path):
     demos = toys.write_demos(tmp_path / "demos", cameras=("front", "wrist"))
     sample = read_clip(ShardIndex(shard_paths(demos)), 0)
-    cut = {"cameras": ["front", "wrist"], "chunk_steps": 5, "steps_per_clip": toys.FRAMES}
+    cut = {"cameras": ["front", "wrist"], "chunk_steps": 5, "steps_per_clip": toys.FRAMES, "codes": {}}
     records = take_demos(sample, np.random.default_rng(0), **cut)
     actions = torch.from_numpy(sample["action.npy"])
     for record in records:

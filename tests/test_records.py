@@ -32,7 +32,13 @@ def test_a_wrong_field_is_named(change, fault):
 
 def test_images_are_checked_by_camera():
     demo = Demo(
-        "a", {"front": torch.zeros(3, 8, 8)}, "", torch.zeros(7), torch.zeros(4, 7), torch.ones(4, 7, dtype=torch.bool)
+        "a",
+        {"front": torch.zeros(3, 8, 8)},
+        "",
+        torch.zeros(7),
+        torch.zeros(4, 7),
+        torch.ones(4, 7, dtype=torch.bool),
+        torch.zeros(0, dtype=torch.int64),
     )
     with pytest.raises(TypeError, match="front"):
         checked(demo)

@@ -1,7 +1,7 @@
 """Coverage of two peers' tasks: docs/coverage.yaml in, the table in docs/tasks.md out.
 
-`python benchmarks/coverage.py` makes the table; `python benchmarks/coverage.py seeds=3` has the oracle play every task
-before, and keeps what came of it in docs/coverage_played.json.
+`python benchmarks/coverage.py` makes the table; `python benchmarks/coverage.py seeds=3 [IDEA …]` has the oracle play every
+task (or these) before, and keeps what came of it in docs/coverage_played.json.
 """
 
 import json
@@ -115,8 +115,13 @@ def read_played() -> dict[str, str]:
 def main(words: list[str]) -> None:
     """Play when asked to, then write the table."""
     found = list(ideas())
-    for count in (word.removeprefix("seeds=") for word in words):
-        write_json(PLAYED, play(found, int(count)))
+    names = [word for word in words if not word.startswith("seeds=")]
+    if unknown := sorted(set(names) - {idea.name for idea in found}):
+        raise ValueError(f"no idea {unknown[0]!r}; there are {[idea.name for idea in found]}")
+    for count in (word.removeprefix("seeds=") for word in words if word not in names):
+        new = play([idea for idea in found if not names or idea.name in names], int(count))
+        known = {idea.spec.hash for idea in found if idea.spec}
+        write_json(PLAYED, {spec: text for spec, text in (read_played() | new).items() if spec in known})
     path = DOCS / "tasks.md"
     page = between_marks(path.read_text(), table(found, read_played()))
     with atomic_path(path) as partial:

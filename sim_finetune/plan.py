@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from sim_finetune.goals import moved
 from sim_finetune.predicates import JointFraction, Predicate, every
+from sim_finetune.predicates.sets import LayoutMatches
 from sim_finetune.skills.base import Step
+from sim_finetune.skills.bridges import bridges
 from sim_finetune.skills.where import FITTING, ROPE_ENDS
 from sim_finetune.spec import TaskSpec
 
 MOTIONS = {"slide": "pull_joint", "hinge": "pull_joint", "turn": "turn_joint", "press": "press", "flip": "pull_joint"}
 ROUND = ("sphere", "capsule")  # nothing stays on them
 COVERED = ("cabinet", "microwave")  # their hollows open to the side
+PIER_M = 0.01  # how far a bridge's support may be from its place
 OPEN = 0.8  # of its range, for things to go into a drawer or under a lid
 OPENING, PUTTING, SHUTTING, STAYING = range(4)  # what comes first
 
@@ -49,7 +53,19 @@ def stages(spec: TaskSpec) -> list[list[Part]]:
 
 def parts(spec: TaskSpec, goal: Predicate) -> list[Part]:
     """What has to be brought about for a goal, in order: supports before what stands on them, staying last."""
-    return in_order(_parts(spec, goal))
+    return in_order(_piers(spec, goal) + _parts(spec, goal))
+
+
+def _piers(spec: TaskSpec, goal: Predicate) -> list[Part]:
+    """What a bridge rests on comes as near together as it needs, unless the task itself says where it stands."""
+    statements = [inner for each in spec.goals() for inner in every(each) if _moves(inner)]
+    placed = {name for statement in statements for name in moved(statement)}
+    found: list[Part] = []
+    for _, piers, pitch_m in bridges(goal):
+        if all(spec.object(name).free for name in piers) and not placed & set(piers):
+            near = LayoutMatches(kind="layout_matches", objects=piers, layout="line", pitch_m=pitch_m, within_m=PIER_M)
+            found += _several(spec, near)
+    return found
 
 
 def hinted(spec: TaskSpec) -> list[Part]:

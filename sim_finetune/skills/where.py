@@ -10,6 +10,7 @@ from scipy.spatial.distance import pdist
 from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates import every
 from sim_finetune.skills.base import Step, World, at_height, smallest_turn, up
+from sim_finetune.skills.bridges import Bridge, bridge_of, bridge_over, in_a_row
 from sim_finetune.skills.patterns import PAINTED, emptiest, spots
 from sim_finetune.skills.travel import TIP_M
 
@@ -19,6 +20,8 @@ AT_PLACE_M, AT_PLACE_RAD = 0.008, 0.06
 RIM_M = 0.030  # how far the tool may be below the rim of a hollow: the palm is not far above
 FITTING = ("fixture", "kit")  # kinds that things are fitted into
 ROPE_ENDS = ("start", "end")
+CLOSE_M = 0.075  # pitch of a row in which fingers have no room between two
+LONG = 1.3  # length over breadth
 MARGIN_M = 0.006  # between an object and the edge of what it shares with others
 
 
@@ -67,15 +70,30 @@ def _rest_m(world: World, name: str) -> float:
 
 
 def _on_top(world: World, step: Step) -> Place:
+    if step.want is not None and (bridge := bridge_of(world.env.task_spec.goal, step.object)):
+        return _across(world, step, bridge)
     top = world.site(target_of(step), "top")
     half = world.env.view.half_extents(target_of(step))
-    return Place(up(top + _share(world, step, half), _rest_m(world, step.object)))
+    offset, hand = _share(world, step, half)
+    return Place(up(top + offset, _rest_m(world, step.object)), hand_rad=hand)
+
+
+def _across(world: World, step: Step, bridge: Bridge) -> Place:
+    """Amid all its supports, on the highest; what is long lies along their row, jaws close across it."""
+    tops = np.stack([world.site(name, "top") for name in bridge.supports])
+    row = tops[-1] - tops[0]
+    along = smallest_turn(float(np.arctan2(row[1], row[0])), np.pi)
+    middle = at_height(tops.mean(axis=0), float(tops[:, 2].max()))
+    point, half = up(middle, _rest_m(world, step.object)), world.env.view.half_extents(step.object)
+    if half[0] > LONG * half[1]:
+        return Place(point, along, np.pi)
+    return Place(point, hand_rad=along)
 
 
 def _inside(world: World, step: Step) -> Place:
     target = target_of(step)
     middle, half = world.site(target, "inside"), world.env.model.site(f"{target}/inside").size
-    floor = at_height(middle, middle[2] - half[2]) + _share(world, step, half)
+    floor = at_height(middle, middle[2] - half[2]) + _share(world, step, half)[0]
     lowest = float(middle[2] + half[2]) - RIM_M
     lidded = hasattr(world.env.task_spec.object(target), "joint_name")  # a broad hand goes along the lid or the cabinet
     along = smallest_turn(world.yaw(target) - np.pi / 2, np.pi) if lidded else None
@@ -84,8 +102,8 @@ def _inside(world: World, step: Step) -> Place:
 
 def _in_zone(world: World, step: Step) -> Place:
     target = target_of(step)
-    middle = world.centre(target) + _share(world, step, world.env.view.half_extents(target))
-    return Place(at_height(middle, _rest_m(world, step.object)))
+    offset, hand = _share(world, step, world.env.view.half_extents(target))
+    return Place(at_height(world.centre(target) + offset, _rest_m(world, step.object)), hand_rad=hand)
 
 
 def _pose_near(world: World, step: Step) -> Place:
@@ -108,7 +126,16 @@ def _layout(world: World, step: Step) -> Place:
     if layout == "stack":
         return _on_top(world, step)
     slots = pattern_offsets(layout, len(names), step.want.pitch_m)
-    return _spot(world, step, names, slots, TURNS_RAD, free=True)
+    place = _spot(world, step, names, slots, TURNS_RAD, free=True)
+    close = layout == "line" and step.want.pitch_m < CLOSE_M
+    return place._replace(hand_rad=_along_row(world, names, slots)) if close else place
+
+
+def _along_row(world: World, names: tuple[str, ...], slots: np.ndarray) -> float | None:
+    """The tool's yaw with which jaws close across a line in which there is no room for fingers between two."""
+    places = spots(world, names, slots, TURNS_RAD, free=True)
+    row = places[names[-1]] - places[names[0]]
+    return smallest_turn(float(np.arctan2(row[1], row[0])), np.pi)
 
 
 def _sorted(world: World, step: Step) -> Place:
@@ -155,17 +182,23 @@ def _away(world: World, step: Step) -> Place:
     return Place(np.array([x, y, _rest_m(world, step.object)]))
 
 
-def _share(world: World, step: Step, half_m: np.ndarray) -> Float[np.ndarray, "3"]:
-    """From the middle of a place to this object's share of it, when several objects go to the same place."""
-    names = _companions(world.env.task_spec.goal, step)
+def _share(world: World, step: Step, half_m: np.ndarray) -> tuple[Float[np.ndarray, "3"], float | None]:
+    """From the middle of a place to this object's share of it, when several objects go to the same place; and the
+    tool's yaw (modulo π), where they are to stand so near that fingers have no room between them.
+    """
+    names, axes = _companions(world.env.task_spec.goal, step), world.env.data.body(target_of(step)).xmat.reshape(3, 3)
     if len(names) < 2:
-        return np.zeros(3)
+        return np.zeros(3), None
+    if bridge := bridge_over(world.env.task_spec.goal, names):
+        offset = in_a_row(names.index(step.object), len(names), bridge.pitch_m, half_m[:2])
+        row = axes @ np.append(in_a_row(len(names), len(names), 1.0, half_m[:2]), 0.0)
+        return axes @ np.append(offset, 0.0), smallest_turn(float(np.arctan2(row[1], row[0])), np.pi)
     radius = max(world.env.task_spec.object(name).radius_m for name in names)
     room = np.maximum(half_m[:2] - radius - MARGIN_M, 0.0)
     if step.want.kind == "on_top":
         room = np.minimum(room, step.want.within_m / 2)
     offset = np.append(_cells(len(names), room)[names.index(step.object)], 0.0)
-    return world.env.data.body(target_of(step)).xmat.reshape(3, 3) @ offset
+    return axes @ offset, None
 
 
 def _cells(count: int, room_m: np.ndarray) -> Float[np.ndarray, "count 2"]:

@@ -35,7 +35,8 @@ FAMILIES = {
     }),
     "hf_paligemma": ("paligemma", {
         "vision_config": VISION | {"model_type": "siglip_vision_model", "vision_use_head": False, "projection_dim": 32},
-        "text_config": TEXT | {"model_type": "gemma"}, "image_token_index": IMAGE_TOKEN, "projection_dim": 32,
+        "text_config": TEXT | {"model_type": "gemma2", "query_pre_attn_scalar": 16}, "projection_dim": 32,
+        "image_token_index": IMAGE_TOKEN,
     }),
     "hf_llava": ("llava", {
         "vision_config": VISION | {"model_type": "clip_vision_model"}, "text_config": TEXT | {"model_type": "llama"},

@@ -118,5 +118,5 @@ def test_unknown_model():
     with pytest.raises(ValueError, match="no image-text model '/no/such'"):
         HFBackbone(
             name="/no/such", pretrained=True, num_cameras=1, image_px=32, mean=[0.5] * 3, std=[0.5] * 3,
-            look=pictures, both_ways=False, unused=[], max_words=8, pad_words=0,
+            look=pictures, attention="sdpa", both_ways=False, unused=[], max_words=8, pad_words=0,
         )  # fmt: skip

@@ -27,6 +27,7 @@ class HFBackbone(Decoding):
     need torchvision: `image_px`, `mean` and `std` are those of its preprocessor_config.json.
     pretrained: false builds from the configuration alone, with random weights.
     look: how the family takes pixels, a function of policy.backbones.look.
+    attention: "sdpa" or, for families that know no other, "eager": both take a mask of our own.
     both_ways: whether pictures and words see each other whole or causally, as the family was pretrained.
     max_words, pad_words: see policy.readers.Reader.
     unused: patterns of parameters that no result depends on: kept, but not trained, as DDP waits for every gradient.
@@ -37,12 +38,12 @@ class HFBackbone(Decoding):
 
     def __init__(
         self, *, name: str, pretrained: bool, num_cameras: int, image_px: int, mean: Sequence[float],
-        std: Sequence[float], look: Look, both_ways: bool, unused: Sequence[str], max_words: int,
+        std: Sequence[float], look: Look, attention: str, both_ways: bool, unused: Sequence[str], max_words: int,
         pad_words: int,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_cameras, self.image_px, self.look = num_cameras, image_px, look
-        tokenizer, self.model = _load(name, pretrained=pretrained)
+        tokenizer, self.model = _load(name, attention, pretrained=pretrained)
         self.words = ModelWords(tokenizer=tokenizer, max_words=max_words, pad_words=pad_words)
         _keep_from_training(self.model, unused)
         self.width, self.both_ways = int(self.decoder().config.hidden_size), both_ways
@@ -118,9 +119,9 @@ def _keep_from_training(model: nn.Module, unused: Sequence[str]) -> None:
             module.register_buffer(last, tensor)
 
 
-def _load(name: str, *, pretrained: bool) -> tuple[Any, Any]:
+def _load(name: str, attention: str, *, pretrained: bool) -> tuple[Any, Any]:
     """Tokenizer and the model without its language head; ValueError when there is no such model."""
-    options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": "sdpa"}  # takes a mask of our own
+    options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         if pretrained:

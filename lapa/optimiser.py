@@ -55,3 +55,29 @@ def configure(groups: Mapping[str, list[nn.Parameter]], schedule: Schedule, max_
 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     return {"optimizer": optimiser, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def number_by_model(states: list[dict[str, Any]], numbers: list[list[int]]) -> None:
+    """Rename the parameters of an optimiser's saved state from their place in its groups to their place in the model.
+
+    FSDP2 saves it so, sorted within each group, and knows no groups' own order: with this every trainer reads what any
+    other wrote. `numbers`: places in the model, group by group.
+    """
+    order = [number for group in numbers for number in group]
+    for state in states:
+        state["state"] = {order[i]: value for i, value in state["state"].items()}
+        for group, members in zip(state["param_groups"], numbers, strict=True):
+            group["params"] = sorted(members)
+
+
+def number_by_group(states: list[dict[str, Any]], numbers: list[list[int]]) -> None:
+    """List a saved state's parameters in the order of the groups that shall take it up: torch goes by place, not by name."""
+    for state in states:
+        for group, members in zip(state["param_groups"], numbers, strict=True):
+            group["params"] = list(members)
+
+
+def places(rows: list[dict[str, Any]], model: nn.Module) -> list[list[int]]:
+    """The place in `model.parameters()` of every parameter of every group."""
+    place = {id(parameter): i for i, parameter in enumerate(model.parameters())}
+    return [[place[id(parameter)] for parameter in row["params"]] for row in rows]

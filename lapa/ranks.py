@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -30,6 +31,23 @@ def mean_over_ranks(value: Tensor) -> Tensor:
     total = value.detach().clone()
     dist.all_reduce(total)
     return total / num_ranks()
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        total = value.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Sum.forward(ctx, gradient)  # every rank's loss depends on every rank's value
+
+
+def summed(value: Tensor) -> Tensor:
+    """The sum of every rank's value, through which gradients flow to all of them."""
+    return value if num_ranks() == 1 else _Sum.apply(value)
 
 
 def whole(tensor: Tensor) -> Tensor:

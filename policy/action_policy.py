@@ -31,6 +31,7 @@ class ActionPolicy(PolicyModule):
     """
 
     model: ActionModel
+    entrances = ("loss",)
 
     def __init__(
         self, *, codes_per_step: int, normalisation: str, strategy: Mapping[str, Any], ema_decay: float,

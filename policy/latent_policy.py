@@ -23,6 +23,7 @@ class LatentPolicy(PolicyModule):
     """
 
     model: LatentModel
+    entrances = ("hidden",)
 
     def __init__(self, *, label_smoothing: float, future: Mapping[str, Any], **common: Any) -> None:
         super().__init__(**common)

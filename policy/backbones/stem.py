@@ -9,6 +9,8 @@ from einops import einsum, rearrange
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from policy.standardise import Standardise
+
 MAP_STD = 2.0  # of a map's logits at the start: maps already prefer some cells
 
 
@@ -62,7 +64,7 @@ class PointingStem(nn.Module):
         nn.init.normal_(self.maps.weight, std=MAP_STD * channels[-1] ** -0.5)
         self.value = nn.Linear(channels[-1], width)
         self.norm = nn.LayerNorm(width)
-        self.standardise = nn.BatchNorm1d(2 * num_points, affine=False)
+        self.standardise = Standardise(count=2 * num_points)
         self.register_buffer("places", _grid(image_px, strides), persistent=False)
 
     def forward(self, x: Float[Tensor, "n 3 h w"], text: Float[Tensor, "n d"]) -> Seen:

@@ -59,7 +59,8 @@ def is_first() -> bool:
     """Whether this is rank 0, which prints and writes for all; known from the environment before the group is set up."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_rank() == 0
-    return int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", 0))) == 0
+    # set by torchrun, srun, Lightning; on a second machine a rank may be 0 by one of them
+    return all(int(os.environ.get(name, 0)) == 0 for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from small_quantizer import SMALL, clip_folder
 
 from lapa.cli import enter
 from lapa.metrics import read_metrics
-from lapa.ranks import gathered, mean_over_ranks
+from lapa.ranks import gathered, is_first, mean_over_ranks
 from lapa.stage import read_manifest
 
 HERE = Path(__file__).parent
@@ -107,3 +107,16 @@ def test_a_recipes_training_is_started_again_as_itself(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["lapa", "something", "else"])
     enter("run", ["recipe=demo", "seed=3"])
     assert words == [["run", "recipe=demo", "seed=3"]] and sys.argv == ["lapa", "something", "else"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [({}, True), ({"RANK": "8", "LOCAL_RANK": "0"}, False), ({"SLURM_PROCID": "3"}, False), ({"SLURM_PROCID": "0"}, True),
+     ({"LOCAL_RANK": "1", "SLURM_PROCID": "0"}, False)],
+)  # fmt: skip
+def test_one_process_writes_whoever_started_it(monkeypatch, environment, first):
+    for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert is_first() == first

@@ -30,6 +30,7 @@ class Policy:
         self.chunk_steps: int = facts["chunk_steps"]
         self.fps: float | None = facts.get("fps")
         self.image_px: int | None = facts.get("image_px")
+        self.batch_sizes: Sequence[int] = ()  # a batch is filled up to the next of them; none: as it comes
 
     def preflight(self, robot: Mapping[str, Any]) -> None:
         """ValueError with every difference to a robot's facts; see policy.preflight.check_robot."""
@@ -55,10 +56,17 @@ class Policy:
             checked(observation)
             self._check_cameras(observation)
             self._check_state(observation.state)
-        images = {name: torch.stack([o.images[name] for o in observations]).to(self.device) for name in self.cameras}
-        state = torch.stack([o.state for o in observations]).to(self.device)
-        actions = self.model.act(images, [o.text for o in observations], state)
-        return [ActionChunk(chunk) for chunk in actions.cpu()]
+        filled = self._filled(observations)
+        images = {name: torch.stack([o.images[name] for o in filled]).to(self.device) for name in self.cameras}
+        state = torch.stack([o.state for o in filled]).to(self.device)
+        actions = self.model.act(images, [o.text for o in filled], state)
+        return [ActionChunk(chunk) for chunk in actions[: len(observations)].cpu()]
+
+    def _filled(self, observations: Sequence[Observation]) -> list[Observation]:
+        """With the last one again and again, up to a batch size that the network has seen."""
+        count = len(observations)
+        size = min((size for size in self.batch_sizes if size >= count), default=count)
+        return [*observations, *[observations[-1]] * (size - count)]
 
     def _check_cameras(self, observation: Observation) -> None:
         missing = [name for name in self.cameras if name not in observation.images]

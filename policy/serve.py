@@ -6,6 +6,7 @@ import signal
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from policy.graphs import use_graphs
 from policy.server.connections import PolicyServer
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -15,7 +16,10 @@ def main(cfg: DictConfig) -> None:
     """`lapa serve checkpoint=FOLDER`; ends at SIGTERM or Ctrl-C after answering what was asked."""
     if cfg.token is None and cfg.host not in LOOPBACK:
         print(f"host={cfg.host} without token=…: whoever reaches this port can use the policy", flush=True)
-    asyncio.run(_serve(cfg, instantiate(cfg.server, _convert_="all")))
+    server = instantiate(cfg.server, _convert_="all")
+    if cfg.cuda_graphs:
+        use_graphs(server.policy, max_batch=cfg.server.max_batch)
+    asyncio.run(_serve(cfg, server))
 
 
 async def _serve(cfg: DictConfig, server: PolicyServer) -> None:

@@ -15,6 +15,10 @@ OTHER_UNITS = 20.0
 SMALL = 0.2  # [own unit] a joint that hardly moved in one data set may move in the other: no other unit
 FAR_STD = 10.0  # the first pose of long demonstrations may lie that far from their mean
 FAR_LEAST = 0.05  # [own unit] a state that never changed has no deviation to be measured in
+ROBOT = {
+    "embodiment", "fps", "cameras", "image_px", "state_names", "action_names", "state_units", "action_units", "state",
+    "execute_steps",
+}  # fmt: skip
 CHOICES = {  # keys of a rollout's configuration
     "embodiment": "embodiment", "fps": "studio.control_hz", "image_px": "studio.image_px", "cameras": "studio.cameras",
     "execute_steps": "execute_steps",
@@ -42,8 +46,11 @@ def check_demos(folder: Path, data: Facts) -> None:
 def check_robot(there: Facts, robot: Facts, *, origin: str) -> None:
     """Before a rollout: a policy's facts against a robot's.
 
-    `robot` has the manifests' keys, `state` (one pose to be expected, such as its home) and `execute_steps` (of a chunk).
+    `robot` has the manifests' keys, `state` (one pose to be expected, such as its home) and `execute_steps` (of a chunk),
+    as far as they are known.
     """
+    if unknown := sorted(robot.keys() - ROBOT):
+        raise ValueError(f"a robot has no {', '.join(unknown)}; it may have {', '.join(sorted(ROBOT))}")
     rows = [*_robot(there, robot), *_cameras(there, robot), *_pictures(there, robot), *_statistics(there, robot)]
     if robot.get("execute_steps", 0) > there["chunk_steps"]:
         rows.append(f"execute_steps: {there['chunk_steps']} → {robot['execute_steps']}")
@@ -79,7 +86,7 @@ def _same(there: Facts, here: Facts, *keys: str) -> Iterator[str]:
 def _robot(there: Facts, here: Facts) -> Iterator[str]:
     yield from _same(there, here, "embodiment", "fps", "state_units", "action_units")
     for key in ("state_names", "action_names"):
-        one, other = list(there[key]), list(here[key])
+        one, other = list(there[key]), list(here.get(key, there[key]))
         if one != other and sorted(one) == sorted(other):
             yield f"{key}, another order: {one} → {other}"
         elif one != other:
@@ -88,7 +95,7 @@ def _robot(there: Facts, here: Facts) -> Iterator[str]:
 
 def _cameras(there: Facts, here: Facts) -> Iterator[str]:
     """A robot may have more cameras than the policy looks through."""
-    if not set(there["cameras"]) <= set(here["cameras"]):
+    if not set(there["cameras"]) <= set(here.get("cameras", there["cameras"])):
         yield f"cameras: {list(there['cameras'])} → {list(here['cameras'])}"
 
 
@@ -101,7 +108,7 @@ def _pictures(there: Facts, here: Facts) -> Iterator[str]:
 def _statistics(there: Facts, here: Facts) -> Iterator[str]:
     """States of another magnitude are in other units; most of them far from what was seen are another task or pose."""
     names = list(there["state_names"])
-    if "statistics" not in there or names != list(here["state_names"]):
+    if "statistics" not in there or names != list(here.get("state_names", names)):
         return
     mean, std = _moments(there["statistics"])
     if "statistics" in here:

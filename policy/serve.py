@@ -4,7 +4,7 @@ import asyncio
 import signal
 
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from policy.graphs import use_graphs
 from policy.server.connections import PolicyServer
@@ -17,6 +17,8 @@ def main(cfg: DictConfig) -> None:
     if cfg.token is None and cfg.host not in LOOPBACK:
         print(f"host={cfg.host} without token=…: whoever reaches this port can use the policy", flush=True)
     server = instantiate(cfg.server, _convert_="all")
+    if cfg.robot is not None:
+        server.policy.preflight(OmegaConf.to_container(cfg.robot))
     if cfg.cuda_graphs:
         use_graphs(server.policy, max_batch=cfg.server.max_batch)
     asyncio.run(_serve(cfg, server))

@@ -49,6 +49,20 @@ def test_every_difference_stands_in_one_line():
     assert "\n" not in words and words.count(";") == 4
 
 
+def test_what_is_not_known_is_not_compared_and_what_does_not_exist_is_refused():
+    check_robot(THERE, {}, origin="it")
+    assert (
+        told_alone({"fps": 5}) == "it does not fit this robot (there → here): fps: 10 → 5 (studio.control_hz=10 fits)"
+    )
+    assert "a robot has no rate; it may have action_names, " in told_alone({"rate": 10})
+
+
+def told_alone(robot: dict) -> str:
+    with pytest.raises(ValueError) as caught:
+        check_robot(THERE, robot, origin="it")
+    return str(caught.value)
+
+
 def test_names_their_order_and_units():
     assert "state_names, another order: ['joint1'" in told({"state_names": ["joint2", "joint1", "gripper"]})
     assert "action_names: 3 ['joint1', 'joint2', 'gripper'] → 2 ['a', 'b']" in told({"action_names": ["a", "b"]})

@@ -12,13 +12,16 @@ import urllib.request
 import numpy as np
 import pytest
 import torch
-from small_sim import studio, task
+from small_sim import studio, task, task_folder
 
-from policy import infer
+from lapa.config import compose
+from policy import infer, serve
 from policy.server.client import Remote
+from sim_finetune import rollout
 from sim_finetune.episode import make_env
 from sim_finetune.games import play_through, play_together
 from sim_finetune.players import Learnt, observe
+from tests import policy_toys as toys
 from tests import serving
 
 
@@ -65,12 +68,9 @@ def test_openpis_client_is_told_the_policy_and_gets_its_actions(port, checkpoint
 @pytest.fixture(scope="module")
 def panda_port(tmp_path_factory):
     """A server whose policy moves the simulated Panda."""
-    from tests import policy_toys as toys
-
-    root, names = tmp_path_factory.mktemp("panda"), [f"joint{i}" for i in range(1, 8)] + ["gripper"]
+    root = tmp_path_factory.mktemp("panda")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(toys, "NAMES", studio().embodiment.action_names)
-        assert len(toys.NAMES) == len(names)
         patch.setattr(toys, "demo", _panda_demo)
         checkpoint = serving.toy_checkpoint(root)
     with serving.running(serving.build(checkpoint)) as port:
@@ -78,8 +78,6 @@ def panda_port(tmp_path_factory):
 
 
 def _panda_demo(seed, cameras):
-    from tests import policy_toys as toys
-
     rng = np.random.default_rng(seed)
     home = np.array([*studio().embodiment.home, 1.0], np.float32)
     state = home + np.cumsum(rng.normal(0, 0.02, (toys.FRAMES, len(home))), axis=0).astype(np.float32)
@@ -115,6 +113,30 @@ def test_a_remote_player_plays_as_a_local_one(panda_port):
     for (one, physics), (other, far_physics) in zip(*rows, strict=True):
         assert one == other
         np.testing.assert_allclose(physics, far_physics, atol=1e-5)
+
+
+def test_the_rollout_door_plays_through_a_server(panda_port, tmp_path, monkeypatch):
+    port, checkpoint = panda_port
+    monkeypatch.setenv("LAPA_TOKEN", "not to be written down")
+    tasks = task_folder(tmp_path / "tasks", "reach")
+    small = ["episodes_per_task=2", "studio.image_px=32", "studio.max_steps=4", "videos_per_task=0", f"tasks={tasks}"]
+    door = [*small, "policy=remote", f"policy.policy.port={port}"]
+    rollout.main(compose("rollout", [*door, f"out={tmp_path / 'far'}"]))
+    rollout.main(compose("rollout", [*small, f"checkpoint={checkpoint}", f"out={tmp_path / 'near'}"]))
+    far, near = ((tmp_path / name / "episodes.jsonl").read_text() for name in ("far", "near"))
+    assert far == near and infer.load(checkpoint, device="cpu").hash in far
+    assert not any("written down" in path.read_text() for path in (tmp_path / "far").glob("*.json"))
+    with pytest.raises(
+        ValueError, match=r"ws://.* does not fit this robot.*: embodiment: panda → ur5e .*; state_names: 8 "
+    ):
+        rollout.main(compose("rollout", [*door, "embodiment=ur5e", f"out={tmp_path / 'wrong'}"]))
+    with pytest.raises(ValueError, match=r"execute_steps: 8 → 9"):
+        rollout.main(compose("rollout", [*door, "execute_steps=9", f"out={tmp_path / 'long'}"]))
+
+
+def test_the_wrong_robot_is_named_before_serving(checkpoint):
+    with pytest.raises(ValueError, match=r"embodiment: panda → ur5e .*; fps: 10 → 30"):
+        serve.main(compose("serve", [f"checkpoint={checkpoint}", "port=0", "robot={embodiment: ur5e, fps: 30}"]))
 
 
 def test_several_clients_share_a_forward_pass(checkpoint):

@@ -25,6 +25,9 @@ class Served(Protocol):
     image_px: int | None
     facts: dict[str, Any]
 
+    def preflight(self, robot: Mapping[str, Any]) -> None:
+        """ValueError with every difference to a robot's facts."""
+
     def check(self, observation: Observation) -> None:
         """ValueError when it could not act on this one."""
 

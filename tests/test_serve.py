@@ -112,7 +112,7 @@ def test_a_remote_player_plays_as_a_local_one(panda_port):
     far.close()
     for (one, physics), (other, far_physics) in zip(*rows, strict=True):
         assert one == other
-        np.testing.assert_allclose(physics, far_physics, atol=1e-5)
+        np.testing.assert_allclose(physics, far_physics, rtol=1e-4, atol=1e-4)  # batches of other sizes
 
 
 def test_the_rollout_door_plays_through_a_server(panda_port, tmp_path, monkeypatch):

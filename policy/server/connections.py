@@ -9,6 +9,7 @@ import hmac
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from policy.server.batches import Batches
 from policy.server.message import pack, unpack
 from policy.server.request import Keys, Served, read_observation
 
-SCHEMES = ("Bearer", "Api-Key")  # the second is what openpi's client sends
+SCHEMES = ("bearer", "api-key")  # in any case; the second is what openpi's client sends
 FAULT_CHARS = 400  # at each end of an error that is told: an instruction may stand in it
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,7 @@ class PolicyServer:
         settings |= {"max_size": self.limits.max_message_bytes, "max_queue": 2, "close_timeout": 2, "logger": quiet}
         settings |= {"open_timeout": self.limits.handshake_s, "create_connection": partial(_Newcomer, room=self)}
         work = asyncio.create_task(self._batches.run())
+        work.add_done_callback(lambda _: stop.set())  # without it nobody would be answered
         try:
             async with serve(self._talk, host, port, **settings) as server:
                 ready(server.sockets[0].getsockname()[1])
@@ -87,6 +89,8 @@ class PolicyServer:
                 await self._leave(server)
         finally:
             work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
 
     def came(self, connection: ServerConnection) -> None:
         """Somebody opened a connection. Of too many that say nothing the oldest must go."""
@@ -119,7 +123,7 @@ class PolicyServer:
         if self._token is None:
             return True
         scheme, _, given = (headers[0] if len(headers) == 1 else "").partition(" ")
-        return hmac.compare_digest(given.strip().encode(), self._token) and scheme in SCHEMES
+        return hmac.compare_digest(given.strip().encode(), self._token) and scheme.lower() in SCHEMES
 
     async def _talk(self, connection: ServerConnection) -> None:
         try:

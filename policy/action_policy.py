@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor, nn
 
 from lapa import checkpoint
@@ -19,7 +20,7 @@ from policy.models import ActionModel
 from policy.module import PolicyModule, Settings, plain
 from policy.normalise import Normaliser
 from policy.preflight import check_demos
-from policy.strategy import count, merge
+from policy.strategy import adapters, count, merge
 from policy.trunk import ALLOWED
 
 
@@ -59,7 +60,10 @@ class ActionPolicy(PolicyModule):
             self.model.keep(self._code_head(facts), self.keep_latents)
 
     def configure_callbacks(self) -> list[L.Callback]:
-        """The running mean of the weights, where one is asked for."""
+        """The running mean of the weights, where one is asked for; ValueError where weights would be divided in vain."""
+        whole = self.ema_decay or self.keep_latents or adapters(self.model)
+        if whole and isinstance(self.trainer.strategy, ModelParallelStrategy):
+            raise ValueError("ema_decay, keep_latents and the strategy lora need whole weights: trainer=ddp")
         return [Average(decay=self.ema_decay)] if self.ema_decay else []
 
     def training_step(self, batch: Demo, _: int) -> Tensor:
@@ -106,7 +110,7 @@ class ActionPolicy(PolicyModule):
 
     def _fit(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The head's fit to normalised demonstrations, or that of the action policy whose weights it starts from."""
-        kept = inherit_fit(Path(self.init_from)) if self.init_from is not None else None
+        kept = inherit_fit(Path(self.init_from), self.head) if self.init_from is not None else None
         if kept is not None:
             return kept
         normaliser = Normaliser(

@@ -47,10 +47,11 @@ def inherit_codes(folder: Path, labels: dict[str, Any]) -> nn.Module:
     return model.codes
 
 
-def inherit_fit(folder: Path) -> dict[str, Any] | None:
-    """What the head of the action policy in `folder` was fitted to, which its weights go by; None for a latent policy."""
+def inherit_fit(folder: Path, head: dict[str, Any]) -> dict[str, Any] | None:
+    """What the weights of the same `head` in `folder` go by, fitted there; None where there is no such head."""
     saved = checkpoint.load_settings(folder)
-    return saved["model"]["statistics"]["head"] if saved.get("kind") == "action" else None
+    alike = saved.get("kind") == "action" and saved["model"]["head"] == head
+    return saved["model"]["statistics"]["head"] if alike else None
 
 
 def _check_kind(folder: Path, saved: dict[str, Any], *kinds: str) -> None:

@@ -42,11 +42,14 @@ def add_lora(model: ActionModel, *, rank: int, alpha: float, dropout: float) -> 
 
 def merge(model: nn.Module) -> None:
     """Add each adapter to the layer it stands beside, and leave that layer alone: plain weights under their own names."""
-    modules: list[tuple[str, Any]] = list(model.named_modules())
-    for name, module in modules:
-        if hasattr(module, "merge") and hasattr(module, "get_base_layer"):  # peft's; it may not be installed
-            module.merge()
-            model.set_submodule(name, module.get_base_layer())
+    for name, adapter in adapters(model):
+        adapter.merge()
+        model.set_submodule(name, adapter.get_base_layer())
+
+
+def adapters(model: nn.Module) -> list[tuple[str, Any]]:
+    """By name; known by what they can do, as peft may not be installed."""
+    return [(name, module) for name, module in model.named_modules() if hasattr(module, "get_base_layer")]
 
 
 def count(model: nn.Module) -> dict[str, int]:

@@ -64,15 +64,15 @@ def test_every_head_is_one(head):
 
 def test_it_learns_a_batch(head, batch):
     hidden, state, wanted, mask = batch
-    optimiser = torch.optim.AdamW(head.parameters(), lr=3e-3)
-    for _ in range(300):
+    optimiser = torch.optim.AdamW(head.parameters(), lr=8e-3)
+    for _ in range(160):
         optimiser.zero_grad()
         head.loss(*batch).backward()
         optimiser.step()
     head.eval()
     with torch.no_grad():
         error = masked_mean((head.act(hidden, state) - wanted).abs(), mask)
-    assert error < 0.35 * masked_mean(wanted.abs(), mask)
+    assert error < 0.5 * masked_mean(wanted.abs(), mask)
 
 
 def test_acting_is_deterministic_and_a_batch_acts_like_each_alone(head, batch):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
 
 from lapa import checkpoint
 from lapa.config import choices
@@ -159,6 +160,26 @@ def test_the_average_is_what_is_kept(demos, tmp_path):
     first, average = (checkpoint.read_weights(tmp_path / name) for name in ("first", "average"))
     for name, tensor in first.items():
         torch.testing.assert_close(average[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+def test_going_on_with_bins_keeps_their_edges_and_another_head_is_told(demos, tmp_path):
+    main(toys.train_config("action_policy", *overrides(demos, head="bins"), f"out={tmp_path / 'one'}"))
+    more = overrides(demos, head="bins")
+    more[1] = f"init_from={tmp_path / 'one'}"
+    module, _ = built("action_policy", *more, "data.train_percent=50")  # others to fit edges on
+    kept = checkpoint.load_settings(tmp_path / "one")["model"]["statistics"]["head"]
+    assert module.settings["statistics"]["head"] == kept
+    more[2] = "head@model.head=chunk"
+    with pytest.raises(ValueError, match="has another network"):
+        built("action_policy", *more)
+
+
+@pytest.mark.parametrize("more", [["model.ema_decay=0.9"], ["strategy@model.strategy=lora"]])
+def test_what_needs_whole_weights_is_not_divided(demos, more):
+    module, _ = built("action_policy", *overrides(demos), *more)
+    module.trainer = type("Trainer", (), {"strategy": ModelParallelStrategy()})()
+    with pytest.raises(ValueError, match="need whole weights: trainer=ddp"):
+        module.configure_callbacks()
 
 
 def test_what_is_unknown_is_told(demos):

@@ -18,7 +18,7 @@ from policy.server.message import MAX_ITEMS, pack, unpack
 from tests import policy_toys as toys
 from tests import serving
 
-SMALL = ["server.limits.max_message_bytes=200000", "server.limits.handshake_s=1", "server.limits.max_handshakes=50"]
+SMALL = ["server.limits.max_message_bytes=200000", "server.limits.handshake_s=3", "server.limits.max_handshakes=50"]
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +180,9 @@ def test_half_open_connections_are_dropped_and_keep_nobody_out(port, neighbour):
         line.recv()
         assert ask(line, pack(serving.toy_request()))["actions"].shape == (8, 3)
     assert ask(neighbour, pack(serving.toy_request()))["actions"].shape == (8, 3)
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 3  # before the silent ones are timed out
     for one in silent:
-        one.settimeout(5)
+        one.settimeout(10)
         assert hangs_up(one)
         one.close()
 

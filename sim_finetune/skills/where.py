@@ -21,6 +21,7 @@ RIM_M = 0.030  # how far the tool may be below the rim of a hollow: the palm is 
 FITTING = ("fixture", "kit")  # kinds that things are fitted into
 ROPE_ENDS = ("start", "end")
 CLOSE_M = 0.075  # pitch of a row in which fingers have no room between two
+SQUARE_M = 0.001  # difference of two sides that are as good as equal
 LONG = 1.3  # length over breadth
 MARGIN_M = 0.006  # between an object and the edge of what it shares with others
 
@@ -109,10 +110,22 @@ def _in_zone(world: World, step: Step) -> Place:
 def _pose_near(world: World, step: Step) -> Place:
     site = f"{target_of(step)}/{step.want.site}"
     point, matrix = world.env.view.site(site), world.env.data.site(site).xmat
-    yaw = None if step.want.yaw_within_rad is None else float(np.arctan2(matrix[3], matrix[0]))
     fitting = world.env.task_spec.object(target_of(step)).kind in FITTING
+    asked = None if step.want.yaw_within_rad is None else step.want.symmetry
+    symmetry = asked or (_corners(world, step.object) if fitting else None)  # a slot does not take it any way round
+    yaw = None if symmetry is None else float(np.arctan2(matrix[3], matrix[0]))
     lowest = world.highest_m(target_of(step)) + TIP_M if fitting else -np.inf
-    return Place(up(point, _rest_m(world, step.object)), yaw, 2 * np.pi / step.want.symmetry, lowest)
+    return Place(up(point, _rest_m(world, step.object)), yaw, 2 * np.pi / (symmetry or 1), lowest)
+
+
+def _corners(world: World, name: str) -> int | None:
+    """In how many ways an object fits a slot of its own outline; None: any way, as it is round."""
+    half = getattr(world.env.task_spec.object(name), "half_extents_m", None)
+    if half is None:
+        return None
+    if world.env.task_spec.object(name).kind != "block":
+        return 1
+    return 4 if abs(half[0] - half[1]) < SQUARE_M else 2
 
 
 def _aligned(world: World, step: Step) -> Place:

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
+from sim_finetune.predicates.places import hollow_gap_m
 from sim_finetune.skills.base import (
     CLOSE_ENOUGH_M,
     FAST,
@@ -25,6 +26,7 @@ LIFT_M, OVER_M = 0.05, 0.045  # of the tool after gripping, and over the object'
 UPRIGHT = 0.7  # share of the grasp site's z axis that is vertical
 SHUT = 0.5  # opening of the gripper, of 1, below which it means to hold something
 ROOM_M = 0.030  # more than the object's width, between open fingers
+IN_HOLLOW_M = 0.014  # the same in a hollow, whose walls they would press apart, or lift
 
 
 def grasp(world: World, step: Step) -> Skill:
@@ -84,9 +86,11 @@ def _either_way(world: World, step: Step) -> bool:
 
 
 def open_gap_m(world: World, name: str) -> float:
-    """Clear width between fingers that stand round the object without touching it."""
-    thing = world.env.task_spec.object(name)
-    return min(WIDE_M, getattr(thing, "grasp_width_m", WIDE_M) + ROOM_M)
+    """Clear width between fingers that stand round the object without touching it, nor the walls that are round it."""
+    spec = world.env.task_spec
+    hollows = [other.name for other in spec.objects if other.name != name and world.has(other.name, "inside")]
+    walled = any(hollow_gap_m(world.env.view, name, hollow) == 0 for hollow in hollows)
+    return min(WIDE_M, getattr(spec.object(name), "grasp_width_m", WIDE_M) + (IN_HOLLOW_M if walled else ROOM_M))
 
 
 def _grip(world: World, step: Step, turn_rad: float) -> Skill:

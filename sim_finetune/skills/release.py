@@ -4,15 +4,10 @@ from sim_finetune.skills.base import FAST, RELEASE_STEPS, RETREAT_M, WIDE_M, Goa
 from sim_finetune.skills.grasp import open_gap_m
 from sim_finetune.skills.travel import rise
 
-IN_HOLLOW_M = 0.014  # more than the object's width, between fingers that must not touch the walls around them
-
 
 def release(world: World, step: Step) -> Skill:
-    """Let go of the object where it is; in a hollow the fingers open no wider than they need: a bowl would be lifted."""
-    gap = open_gap_m(world, step.object)
-    if step.target and world.has(step.target, "inside"):
-        gap = min(gap, world.env.task_spec.object(step.object).grasp_width_m + IN_HOLLOW_M)
-    yield from let_go(world, gap)
+    """Let go of the object where it is."""
+    yield from let_go(world, open_gap_m(world, step.object))
 
 
 def let_go(world: World, gap_m: float = WIDE_M) -> Skill:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MUJOCO_GL ?= egl
 
-.PHONY: demo demo-long test check bench bench-quantizer bench-sim clean env
+.PHONY: demo demo-long test check bench bench-quantizer bench-policy bench-sim clean env
 
 env: $(STAMP)
 
@@ -49,6 +49,9 @@ bench-quantizer: $(STAMP)  # LAPA_REPOSITORY=CHECKOUT measures LAPA's own side b
 	$(BIN)/python benchmarks/bench_training.py
 	$(BIN)/python benchmarks/bench_sprites.py steps=3000 seeds=5 cases=default
 	$(if $(LAPA_REPOSITORY),$(BIN)/python benchmarks/bench_time_to_quality.py)
+
+bench-policy: $(STAMP)  # training, backbones, server; `bench_heads.py` and `bench_g1.py` train for an hour and want folders
+	for name in policy_training backbones serve; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 
 clean:
 	rm -rf $(VENV) runs out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

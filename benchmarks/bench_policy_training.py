@@ -23,7 +23,7 @@ from lapa.flops import Flops, matmul_peak
 from lapa.records import LatentStep
 
 FACTS = {"num_codes": 8, "codes_per_step": 4, "cameras": ["front"], "gaps_s": [0.5]}
-LLAMA = "width=576 depth=30 num_heads=9 feed_forward=1536 buckets=49152"  # SmolLM2-135M's, with as many keys as queries
+LLAMA = "width=576 depth=30 num_heads=9 feed_forward=1536 words.buckets=49152"  # SmolLM2-135M's, with as many keys as queries
 SIZES = {"tiny": ("", 64), "llama": (LLAMA, 16)}  # overrides of configs/backbone/tiny.yaml; samples a batch
 MOST_WORDS = (8, 60)
 LEAST_WORDS, BATCHES = 3, 4

@@ -172,7 +172,7 @@ def main(cfg: DictConfig) -> None:
             raise ValueError(
                 f"the clips are {clips['image_px']} px; the quantizer was trained on {trained['image_px']} px"
             )
-        facts = labeller.facts(trained, clips, cfg) | ({} if cfg.gap_s is None else {"gap_s": float(cfg.gap_s)})
+        facts = labeller.facts(trained, clips, cfg)
         gap = gap_frames(facts["gap_s"], clips["fps"])
         meter = write_labels(cfg, stage, labeller, gap)
         found, sentence = labeller.report(stage.out, cfg, gap)

@@ -58,8 +58,9 @@ class Codes:
         return self.model.codes(before, after)
 
     def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
-        """The codebook's size, and the gap that a code spans."""
-        return {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")}
+        """The codebook's size, and the gap that a code spans: the quantizer's own, or another that is asked for."""
+        facts = {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")}
+        return facts | ({} if cfg.gap_s is None else {"gap_s": float(cfg.gap_s)})
 
     def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
         """quality.json and pictures: the report card, its verdict as the sentence."""
@@ -88,6 +89,8 @@ class Actions:
 
     def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
         """Names, statistics and rate of the actions; ValueError when the clips show other bodies, unless `other_bodies`."""
+        if cfg.gap_s is not None:
+            raise ValueError(f"this model tells the actions of {trained['gap_s']:g} s; leave gap_s={cfg.gap_s} out")
         bodies = set(clips.get("embodiments") or [clips.get("embodiment", "")]) - {""}
         if bodies - {trained["embodiment"]} and not cfg.other_bodies:
             raise ValueError(

@@ -59,6 +59,12 @@ def test_a_row_for_each_frame_that_has_a_later_one(folders, labels):
     assert manifest["gap_s"] == 0.5 and manifest["fps"] == 2.0 and set(manifest["inputs"]) == {"quantizer", "clips"}
 
 
+def test_labels_at_another_gap_than_the_quantizers_own(folders, tmp_path):
+    out = run(folders, tmp_path / "slow", "gap_s=1.5")
+    rows = [rows for path in out.glob("codes-*.safetensors") for rows in load_file(path).values()]
+    assert {row.shape for row in rows} == {(6, 4)} and read_manifest(out)["gap_s"] == 1.5
+
+
 def test_the_report_card_has_its_baselines_and_pictures(labels):
     found = json.loads((labels / "quality.json").read_text())
     assert {"codes_linear", "codes_mlp", "state_only", "first_frame", "shuffled"} <= set(found["probe"])

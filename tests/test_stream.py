@@ -56,6 +56,24 @@ def test_ranks_share_the_clips(folder):
     assert not keys[0] & keys[1] and len(keys[0] | keys[1]) == CLIPS
 
 
+def test_one_process_goes_on_where_two_ranks_stopped(folder):
+    """At the end of a block: nothing of the epoch is seen twice, nothing is left out."""
+    clips_per_block, per_epoch = 3, CLIPS * PER_CLIP
+    steps = clips_per_block * PER_CLIP // 2  # batches of 2 on each rank, then of 4 on one
+    plans = [
+        Plan(PER_CLIP, clips_per_block, size, 0, rank, world) for size, rank, world in ((2, 0, 2), (2, 1, 2), (4, 0, 1))
+    ]
+    streams = [
+        ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=start)
+        for plan, start in zip(plans, (0, 0, steps), strict=True)
+    ]
+    counts = (2 * steps, 2 * steps, per_epoch - 4 * steps)
+    seen = [row for stream, count in zip(streams, counts, strict=True) for row in itertools.islice(stream, count)]
+    plan = plans[0]._replace(world=1)
+    whole = ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=0)
+    assert Counter(seen) == Counter(itertools.islice(whole, per_epoch)) and len(seen) == per_epoch
+
+
 def test_splits_are_disjoint_and_stable():
     keys = [f"k{i}" for i in range(200)]
     val = split_indices(keys, split="val", val_percent=10)

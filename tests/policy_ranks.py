@@ -40,7 +40,8 @@ def latent_step(generator: torch.Generator) -> LatentStep:
 def demo(generator: torch.Generator) -> Demo:
     images = torch.randint(0, 256, (BATCH, 3, toys.PX, toys.PX), dtype=torch.uint8, generator=generator)
     actions, state = torch.randn(BATCH, 8, 3, generator=generator), torch.randn(BATCH, 3, generator=generator)
-    return Demo(TEXTS, {"front": images}, TEXTS, state, actions, torch.ones(BATCH, 8, 3, dtype=torch.bool))
+    mask, codes = torch.ones(BATCH, 8, 3, dtype=torch.bool), torch.zeros(BATCH, 0, dtype=torch.int64)
+    return Demo(TEXTS, {"front": images}, TEXTS, state, actions, mask, codes)
 
 
 def rows_of(value: Any, rows: slice) -> Any:

@@ -1,8 +1,10 @@
 """The serving door: a checkpoint by configuration in, a server for openpi's client out, until it is told to stop."""
 
 import asyncio
+import os
 import signal
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -21,6 +23,7 @@ def main(cfg: DictConfig) -> None:
         server.policy.preflight(OmegaConf.to_container(cfg.robot))
     if cfg.cuda_graphs:
         use_graphs(server.policy, max_batch=cfg.server.max_batch)
+    torch.set_num_threads(cfg.threads or max(1, (os.cpu_count() or 1) - 1))
     asyncio.run(_serve(cfg, server))
 
 

@@ -5,7 +5,7 @@ RANK=0 LOCAL_RANK=0 WORLD_SIZE=2 MASTER_ADDR=… MASTER_PORT=… PORTS=… pytho
 
 import os
 import sys
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import lightning as L
 import policy_toys as toys
 import torch
 import torch.distributed as dist
+from ranks import killed
 from torch.utils.data import DataLoader, IterableDataset
 
 from lapa import train
@@ -95,21 +96,6 @@ def fit(folder: Path, name: str, experiment: str, *words: str, resume: Path | No
     module.export(out)
 
 
-def killed(run: Any, at: int) -> None:
-    """`run()`, of which every rank dies when it begins step `at`."""
-    step = LatentPolicy.training_step
-
-    def die(self: LatentPolicy, *args: Any) -> Any:
-        if self.global_step == at:
-            raise ConnectionAbortedError("killed")
-        return step(self, *args)
-
-    LatentPolicy.training_step = die
-    with suppress(ConnectionAbortedError):
-        run()
-    LatentPolicy.training_step = step
-
-
 def through_the_door(folder: Path, trainer: str, ports: list[str]) -> None:
     """The same training from shards unbroken, and killed on both ranks after its checkpoint and run again."""
 
@@ -119,7 +105,7 @@ def through_the_door(folder: Path, trainer: str, ports: list[str]) -> None:
         train.main(toys.train_config(LATENT, *names, *RUN, "data.val_percent=30", "trainer.val_check_interval=2"))
 
     run(f"whole-{trainer}")
-    killed(lambda: run(f"broken-{trainer}"), KILLED_AT)
+    killed(LatentPolicy, lambda: run(f"broken-{trainer}"), at=KILLED_AT)
     run(f"broken-{trainer}")
 
 
@@ -137,7 +123,7 @@ def main(folder: Path) -> None:
     for trainer in ("ddp_cpu", "fsdp_cpu"):
         os.environ["MASTER_PORT"] = ports.pop()
         with own_group():
-            killed(lambda trainer=trainer: fit(folder, f"half-{trainer}", LATENT, f"trainer={trainer}"), KILLED_AT)
+            killed(LatentPolicy, partial(fit, folder, f"half-{trainer}", LATENT, f"trainer={trainer}"), at=KILLED_AT)
         if dist.is_initialized():
             dist.destroy_process_group()
     through_the_door(folder, "ddp_cpu", ports)

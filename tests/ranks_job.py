@@ -5,7 +5,6 @@ RANK=0 LOCAL_RANK=0 WORLD_SIZE=2 MASTER_ADDR=… MASTER_PORT=… python tests/ra
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import hydra
 import lightning as L
 import torch
 import torch.distributed as dist
+from ranks import killed
 from safetensors.torch import save_file
 from small_quantizer import SMALL
 from sprites import STEPS as WAYS
@@ -90,17 +90,7 @@ def break_and_resume(folder: Path) -> None:
         train.main(config(folder / name, trainer="ddp_cpu", clips=str(folder / "clips")))
 
     run("whole")
-    step = QuantizerModule.training_step
-
-    def die(self: QuantizerModule, *args: Any) -> Any:
-        if self.global_step == KILLED_AT:
-            raise ConnectionAbortedError("killed")
-        return step(self, *args)
-
-    QuantizerModule.training_step = die
-    with suppress(ConnectionAbortedError):
-        run("broken")
-    QuantizerModule.training_step = step
+    killed(QuantizerModule, lambda: run("broken"), at=KILLED_AT)
     run("broken")
 
 

@@ -1,13 +1,12 @@
 """Two processes train as one does on twice the batch; their codebooks agree to the bit; FSDP2, resuming and the command too."""
 
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from ranks import run_ranks
 from ranks_job import DATA, STEPS, STILL, TRAINER, fit
 from safetensors.torch import load_file
 from small_quantizer import SMALL, clip_folder
@@ -20,31 +19,12 @@ from lapa.stage import read_manifest
 HERE = Path(__file__).parent
 
 
-def free_ports(count: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [str(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
     """What both ranks of ranks_job.py left."""
     folder = tmp_path_factory.mktemp("ranks")
     clip_folder(folder / "clips")
-    port, *more = free_ports(4)
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "PORTS": ",".join(more)}
-    command = [sys.executable, str(HERE / "ranks_job.py"), str(folder)]
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-    processes = [subprocess.Popen(command, env=os.environ | shared | rank) for rank in ranks]
-    try:
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
+    run_ranks("ranks_job.py", folder, ports=3, timeout_s=120)
     return folder
 
 

@@ -1,16 +1,13 @@
 """Two processes train a policy as one does on twice the batch; divided weights too; both resume exactly, also as one."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import policy_toys as toys
 import pytest
 import torch
 from policy_ranks import ACTION, FUTURE, LATENT, SAVED_AT, fit
+from ranks import run_ranks
 from safetensors.torch import load_file
-from test_distributed import free_ports
 
 from lapa.metrics import read_metrics
 
@@ -25,15 +22,7 @@ def trained(tmp_path_factory) -> Path:
     clips = toys.write_clips(folder / "clips")
     toys.write_codes(folder / "codes", clips)
     toys.write_demos(folder / "demos")
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "PORTS": ",".join(free_ports(12))}
-    command = [sys.executable, str(HERE / "policy_ranks.py"), str(folder)]
-    ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-    processes = [subprocess.Popen(command, env=os.environ | shared | rank) for rank in ranks]
-    try:
-        assert [process.wait(timeout=280) for process in processes] == [0, 0]
-    finally:
-        for process in processes:
-            process.kill()
+    run_ranks("policy_ranks.py", folder, ports=12, timeout_s=280)
     return folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import pyarrow.parquet as parquet
 
-from lapa.files import write_json
+from lapa.files import write_json, write_jsonl
 
 CAMERA, CHUNK = "observation.images.front", 1000
 ARMS, HANDS = 14, 12  # of the 26 numbers; the files name none, these names say their place only
@@ -17,12 +17,6 @@ def manifest_rows(videos: Path, folder: str) -> list[dict]:
     """The rows of manifest.jsonl under a folder, by path."""
     rows = [json.loads(line) for line in (videos / "manifest.jsonl").read_text().splitlines()]
     return sorted((row for row in rows if row["path"].startswith(f"{folder}/")), key=lambda row: row["path"])
-
-
-def write_lines(path: Path, rows: list[dict]) -> None:
-    """JSON lines."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def link(target: Path, path: Path) -> None:
@@ -37,7 +31,7 @@ def link_videos(videos: Path, folders: list[str], out: Path) -> Path:
     rows = [row for folder in folders for row in manifest_rows(videos, folder)]
     for row in rows:
         link(videos / row["path"], out / row["path"])
-    write_lines(out / "manifest.jsonl", rows)
+    write_jsonl(out / "manifest.jsonl", rows)
     return out
 
 
@@ -53,8 +47,8 @@ def link_dataset(videos: Path, folder: str, out: Path) -> Path:
         link(videos / row["actions"], out / f"data/chunk-000/episode_{number:06d}.parquet")
         link(videos / row["path"], out / f"videos/chunk-000/{CAMERA}/episode_{number:06d}.mp4")
         episodes.append({"episode_index": number, "tasks": [row["instruction"]], "length": table.num_rows})
-    write_lines(out / "meta/episodes.jsonl", episodes)
-    write_lines(out / "meta/tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(texts)])
+    write_jsonl(out / "meta/episodes.jsonl", episodes)
+    write_jsonl(out / "meta/tasks.jsonl", [{"task_index": i, "task": text} for i, text in enumerate(texts)])
     write_json(out / "meta/info.json", _info(videos / rows[0]["path"], rows[0]["embodiment"], len(rows)))
     return out
 

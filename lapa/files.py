@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,12 @@ def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, keys sorted, so that equal values are equal bytes."""
     with atomic_path(path) as partial:
         partial.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
+    """Write a line of JSON for each row atomically, keys sorted; no row, an empty file."""
+    with atomic_path(path) as partial:
+        partial.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
 
 
 def file_hash(path: Path) -> str:

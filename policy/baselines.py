@@ -3,19 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float, Float32
 
 from lapa.relative import state_sources
-from policy.normalise import cut_chunk
 
 Chunks = Float32[np.ndarray, "m n d"]  # a chunk of n actions at each of m moments, in the robot's own units
-
-
-def true_chunks(action: Float32[np.ndarray, "t d"], steps: int) -> tuple[Chunks, Bool[np.ndarray, "t n"]]:
-    """What was done at and after each moment, and which of it exists: chunks reach past the end."""
-    cuts = [cut_chunk(action, moment, steps) for moment in range(len(action))]
-    chunks, masks = zip(*cuts, strict=True)
-    return np.stack(chunks), np.stack(masks)
 
 
 class Guesses:

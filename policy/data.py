@@ -1,11 +1,13 @@
 """Demonstration shards → Demo, and what the robot in them is."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from lapa.records import Demo, checked
 from lapa.relative import state_sources
@@ -24,7 +26,7 @@ def take_demos(
     codes: Codes,
 ) -> list[Demo]:  # fmt: skip
     """`steps_per_clip` moments of a demonstration, each with the `chunk_steps` actions that follow; `codes` may be empty."""
-    videos = {camera: _frames(sample, camera, first=i == 0) for i, camera in enumerate(cameras)}
+    videos = read_videos(sample, cameras)
     states, actions = sample["state.npy"].astype(np.float32), sample["action.npy"].astype(np.float32)
     labels = _labels(codes, sample["__key__"], len(states))
     moments = rng.choice(len(states), size=steps_per_clip, replace=len(states) < steps_per_clip)
@@ -49,8 +51,11 @@ def _labels(codes: Codes, key: str, count: int) -> np.ndarray:
     return rows
 
 
-def _frames(sample: dict[str, Any], camera: str, *, first: bool) -> torch.Tensor:
-    return sample["frames"] if first else decode_mp4(sample[f"{camera}.mp4"])
+def read_videos(sample: dict[str, Any], cameras: Sequence[str]) -> dict[str, UInt8[torch.Tensor, "t 3 h w"]]:
+    """Every camera's frames; the first one's are decoded already."""
+    return {
+        camera: sample["frames"] if i == 0 else decode_mp4(sample[f"{camera}.mp4"]) for i, camera in enumerate(cameras)
+    }
 
 
 class DemoData(StreamData):

@@ -17,6 +17,12 @@ def cut_chunk(actions: np.ndarray, start: int, steps: int) -> tuple[np.ndarray, 
     return actions[np.minimum(places, len(actions) - 1)], places < len(actions)
 
 
+def cut_chunks(actions: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """actions [t, d] → at every moment the `steps` from there [t, n, d], which exist [t, n]."""
+    chunks, masks = zip(*(cut_chunk(actions, i, steps) for i in range(len(actions))), strict=True)
+    return np.stack(chunks), np.stack(masks)
+
+
 class Moments(NamedTuple):
     """Every moment of some demonstrations: the state, the actions that follow relative to it, which of them exist."""
 
@@ -31,9 +37,8 @@ def take_moments(
     """(state [t, s], action [t, d]) of each demonstration → all its moments; ValueError when there is none."""
     parts = []
     for state, action in demos:
-        cuts = [cut_chunk(action, i, chunk_steps) for i in range(len(action))]
         base = _base(torch.from_numpy(state), sources).numpy()
-        chunks, masks = (np.stack(column) for column in zip(*cuts, strict=True))
+        chunks, masks = cut_chunks(action, chunk_steps)
         parts.append(Moments(state, chunks - base[:, None], masks))
     if not parts:
         raise ValueError("no demonstration to fit statistics on")

@@ -1,6 +1,5 @@
 """Demonstrations and a trained policy in; how far its actions are from theirs, joint by joint and step by step, out."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lapa.executor import run_all
-from lapa.files import atomic_path, write_json
+from lapa.files import write_json, write_jsonl
 from lapa.relative import STILL
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, open_stage, read_manifest
@@ -41,13 +40,13 @@ def main(cfg: DictConfig) -> None:
         if stage.done:
             return
         actions = training_actions(demos, val_percent=cfg.val_percent)
+        spread = actions.std(axis=0)
         guesses = Guesses(state_names=policy.state_names, action_names=policy.action_names, mean=actions.mean(axis=0))
         replay = partial(replay_one, demos=demos, policy=policy, guesses=guesses, batch=cfg.batch)
         errors = list(run_all(replay, held, num_workers=0, label="replay"))
-        found = summarise(errors, actions.std(axis=0), list(policy.action_names))
+        found = summarise(errors, spread, list(policy.action_names))
         write_json(stage.out / "open_loop.json", found)
-        with atomic_path(stage.out / "open_loop.jsonl") as path:
-            path.write_text("".join(json.dumps(episode_row(one, actions.std(axis=0))) + "\n" for one in errors))
+        write_jsonl(stage.out / "open_loop.jsonl", (episode_row(one, spread) for one in errors))
         show(found, Console())
         stage.finish(record="OpenLoop", count=len(held), embodiment=policy.embodiment, policy_hash=policy.hash, **found)
 

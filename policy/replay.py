@@ -9,9 +9,10 @@ from jaxtyping import Float, Float32
 from lapa.records import Observation
 from lapa.shards import ShardIndex
 from lapa.stream import read_clip
-from lapa.video import decode_mp4
-from policy.baselines import Chunks, Guesses, true_chunks
+from policy.baselines import Chunks, Guesses
+from policy.data import read_videos
 from policy.infer import Policy
+from policy.normalise import cut_chunks
 
 POLICY = "policy"  # beside the names of Guesses
 
@@ -32,7 +33,7 @@ def replay_one(i: int, *, demos: ShardIndex, policy: Policy, guesses: Guesses, b
     told = {POLICY: ask(policy, demo, state, batch=batch)}
     steps = told[POLICY].shape[1]
     told |= guesses.of(state, action, steps)
-    truth, mask = true_chunks(action, steps)
+    truth, mask = cut_chunks(action, steps)
     sums = {
         who: (np.abs(chunks - truth) * mask[..., None]).sum(axis=0, dtype=np.float64) for who, chunks in told.items()
     }
@@ -41,9 +42,7 @@ def replay_one(i: int, *, demos: ShardIndex, policy: Policy, guesses: Guesses, b
 
 def ask(policy: Policy, demo: dict[str, Any], state: Float32[np.ndarray, "m s"], *, batch: int) -> Chunks:
     """The policy's chunk at every moment."""
-    videos = {
-        name: demo["frames"] if i == 0 else decode_mp4(demo[f"{name}.mp4"]) for i, name in enumerate(policy.cameras)
-    }
+    videos = read_videos(demo, policy.cameras)
     seen = [
         Observation(
             {name: frames[t] for name, frames in videos.items()}, demo["json"]["text"], torch.from_numpy(state[t])

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.console import Console
 
 from lapa.executor import run_all
-from lapa.files import atomic_path, value_hash, write_json
+from lapa.files import value_hash, write_json, write_jsonl
 from lapa.stage import open_stage
 from sim_finetune.album import SHEET, THUMBNAIL, VIDEO, Page, contact_sheet, illustrate, write_png
 from sim_finetune.episode import Studio
@@ -94,8 +94,7 @@ def shelve(out: Path, verdicts: Sequence[Verdict], embodiment: str) -> list[Page
             save_evidence(folder, spec, record)
             if verdict.rung == PASSED:
                 pages.append(Page(spec, evidence_folder(folder, spec), verdict.facts[SOLVING]["first_seed"]))
-    with atomic_path(out / "verdicts.jsonl") as partial_path:
-        partial_path.write_text("".join(json.dumps(verdict._asdict()) + "\n" for verdict in verdicts))
+    write_jsonl(out / "verdicts.jsonl", (verdict._asdict() for verdict in verdicts))
     return pages
 
 

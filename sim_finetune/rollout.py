@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lapa.executor import run_all
-from lapa.files import atomic_path, write_json
+from lapa.files import atomic_path, write_json, write_jsonl
 from lapa.stage import open_stage
 from lapa.stats import wilson
 from lapa.video import encode_mp4
@@ -76,7 +76,7 @@ def play_part(part: Part, *, plan: Plan) -> None:
         rows.append(about | one.row | {"policy_hash": player.hash})
         if seed < plan.film_before:
             write_video(part.path.parents[1] / f"rollout_{about['task']}_{seed}.mp4", env, one, plan)
-    write_rows(part.path, rows)
+    write_jsonl(part.path, rows)
 
 
 def write_video(path: Path, env: TaskEnv, played: Played, plan: Plan) -> None:
@@ -88,12 +88,6 @@ def write_video(path: Path, env: TaskEnv, played: Played, plan: Plan) -> None:
     pictures = rearrange(torch.from_numpy(np.stack(frames)), "t h w c -> t c h w")
     with atomic_path(path) as partial_path:
         partial_path.write_bytes(encode_mp4(pictures, fps=env.control_hz))
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """JSON lines, atomically."""
-    with atomic_path(path) as partial_path:
-        partial_path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
 
 
 def plan_parts(folder: Path, *, num_tasks: int, seeds: range, batch: int) -> list[Part]:
@@ -122,7 +116,7 @@ def _rates(rows: Sequence[Row]) -> dict[str, Any]:
 def merge_rows(parts: Sequence[Part], out: Path) -> list[Row]:
     """Write episodes.jsonl from the finished parts, in their order, and return its rows."""
     rows = [json.loads(line) for part in parts for line in part.path.read_text().splitlines()]
-    write_rows(out / "episodes.jsonl", rows)
+    write_jsonl(out / "episodes.jsonl", rows)
     return rows
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lapa.executor import run_all
-from lapa.files import write_json
+from lapa.files import write_json, write_jsonl
 from lapa.stage import open_stage
 from lapa.stats import wilson
 from sim_finetune.control import read_target
@@ -23,7 +23,7 @@ from sim_finetune.episode import Studio, make_env, seed_block
 from sim_finetune.games import Played, Row, play_through, play_together
 from sim_finetune.library import load_library, manifest_folder, with_tasks
 from sim_finetune.players import Player
-from sim_finetune.rollout import task_name, write_rows
+from sim_finetune.rollout import task_name
 from sim_finetune.spec import TaskSpec
 
 PARTS = "resume"  # finished pairs with their times; not a result, so not hashed
@@ -92,7 +92,7 @@ def main(cfg: DictConfig) -> None:
         threads = max(cfg.num_workers, 1) if len(pairs) == 1 else 1
         attempt = partial(try_pair, studio=studio, seeds=seeds, threads=threads)
         found = list(run_all(attempt, pairs, num_workers=cfg.num_workers, label="tasks × solvers"))
-        write_rows(stage.out / "attempts.jsonl", [row for one in found for row in one["rows"]])
+        write_jsonl(stage.out / "attempts.jsonl", [row for one in found for row in one["rows"]])
         summary: dict[str, dict[str, Any]] = {task_name(spec): {} for spec in specs}
         for pair, one in zip(pairs, found, strict=True):
             summary[task_name(pair.spec)][pair.solver] = summarise(one["rows"], one["simulated_steps"])

@@ -13,6 +13,15 @@ from matplotlib.figure import Figure
 
 from lapa.stage import manifest_hash
 
+RULES = {
+    "arm": "lapa",
+    "control": "scratch",
+    "claim": "Watching",
+    "measure": "success_held",
+    "alpha": 0.05,
+    "min_pairs": 100,
+}
+
 WORDS = {
     "open_drawer": "open the drawer",
     "pick_and_place": "put the red block on the stand",

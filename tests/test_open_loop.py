@@ -12,8 +12,9 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stats import signed_rank_p
 from lapa.stream import read_clip, split_indices
 from lapa.train import main as train
-from policy.baselines import Guesses, true_chunks
+from policy.baselines import Guesses
 from policy.infer import load
+from policy.normalise import cut_chunks
 from policy.open_loop import main, summarise
 from policy.replay import Errors
 from tests import policy_toys as toys
@@ -60,7 +61,7 @@ def test_errors_are_those_of_the_policys_answers(trained, tmp_path):
 
 def test_a_policy_that_acts_as_shown_has_no_error(trained, tmp_path, monkeypatch):
     def answer(policy, demo, state, *, batch):
-        return true_chunks(demo["action.npy"], 8)[0]
+        return cut_chunks(demo["action.npy"], 8)[0]
 
     monkeypatch.setattr("policy.replay.ask", answer)
     found = replay(trained, tmp_path / "out")
@@ -77,7 +78,7 @@ def test_guesses_hold_repeat_and_know_the_mean():
     assert told["hold"][:, 0].tolist() == [[1, 0.5], [2, pytest.approx(0.1)], [4, pytest.approx(0.2)]]
     assert told["repeat"][:, 3].tolist() == [[1, 0.5], [2, pytest.approx(0.1)], [4, pytest.approx(0.2)]]
     assert (told["mean"] == [3, 0.5]).all()
-    chunks, mask = true_chunks(action, 2)
+    chunks, mask = cut_chunks(action, 2)
     assert chunks[:, :, 0].tolist() == [[2, 4], [4, 7], [7, 7]] and mask.tolist() == [[True, True]] * 2 + [
         [True, False]
     ]

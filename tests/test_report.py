@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_run import fake_run, rollout
+from fake_run import RULES, fake_run, rollout
 from rich.console import Console
 
 from lapa.config import compose
@@ -21,14 +21,6 @@ from lapa.report_page import duration, points, render
 from lapa.report_parts import curve_groups, video_rows
 from lapa.report_success import MEASURES, Success, arm_name, compare, p_text
 
-RULES = {
-    "arm": "lapa",
-    "control": "scratch",
-    "claim": "Watching",
-    "measure": "success_held",
-    "alpha": 0.05,
-    "min_pairs": 100,
-}
 SHOWN = {"title": "a run", "measure": "success_held", "max_videos": 4}
 NOWHERE = Path("nowhere")
 

@@ -1,21 +1,12 @@
 """lapa.report_open_loop: every replayed policy has its line and its curve; a page without any has no such part."""
 
 import pytest
-from fake_run import fake_run, stage
+from fake_run import RULES, fake_run, stage
 
 from lapa.report_gather import gather
 from lapa.report_open_loop import open_loop
 from lapa.report_page import render
 from lapa.report_success import compare
-
-RULES = {
-    "arm": "lapa",
-    "control": "scratch",
-    "claim": "Watching",
-    "measure": "success_held",
-    "alpha": 0.05,
-    "min_pairs": 100,
-}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -11,21 +11,15 @@ from rich.console import Console
 from lapa import hub
 from lapa.demos import totals
 from lapa.executor import run_all
-from lapa.files import atomic_path, write_json
-from lapa.lerobot import Dataset, Episode, contents, names_of, open_dataset
+from lapa.files import write_json, write_jsonl
+from lapa.lerobot import Dataset, contents, names_of, open_dataset
 from lapa.lerobot_rows import BrokenEpisode
 from lapa.shards import ShardIndex, shard_paths, write_shard
 from lapa.stage import Stage, open_stage
+from video_data.build import Job, plan
 from video_data.demonstration import Form, demonstrations
 from video_data.outcome import print_quarantine
 from video_data.resample import FITS
-
-
-class Job(NamedTuple):
-    """One shard: always the same episodes, so that a conversion that was killed goes on to the same bytes."""
-
-    number: int
-    episodes: list[Episode]
 
 
 def main(cfg: DictConfig) -> None:
@@ -38,8 +32,7 @@ def main(cfg: DictConfig) -> None:
     with open_stage(told, inputs={"dataset": None}) as stage:
         if stage.done:
             return
-        cuts = range(0, len(episodes), cfg.demos_per_shard)
-        jobs = [Job(number, episodes[cut : cut + cfg.demos_per_shard]) for number, cut in enumerate(cuts)]
+        jobs = plan(episodes, cfg.demos_per_shard)
         to_do = [job for job in jobs if not _outcome_path(stage.out, job).is_file()]
         work = partial(convert_shard, dataset=dataset, form=form, out=stage.out)
         for _ in run_all(work, to_do, num_workers=cfg.num_workers, label="convert"):
@@ -93,7 +86,7 @@ def convert_shard(job: Job, *, dataset: Dataset, form: Form, out: Path) -> None:
     """Write `demos-<number>.tar`, unless no episode was good, and then which were broken and why."""
     samples: list[dict[str, Any]] = []
     broken: list[dict[str, str]] = []
-    for episode in job.episodes:
+    for episode in job.items:
         try:
             samples += demonstrations(dataset, episode, form)
         except BrokenEpisode as fault:
@@ -104,8 +97,7 @@ def convert_shard(job: Job, *, dataset: Dataset, form: Form, out: Path) -> None:
 
 
 def _finish(stage: Stage, form: Form, broken: list[dict[str, str]], *, planned: int, origin: str) -> None:
-    with atomic_path(stage.out / "quarantine.jsonl") as partial_path:
-        partial_path.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in broken))
+    write_jsonl(stage.out / "quarantine.jsonl", broken)
     console = Console()
     print_quarantine(console, broken)
     if len(broken) == planned:

@@ -1,6 +1,5 @@
 """What became of each video: counts and reasons, merged from shards; for the manifest, two lists and the table."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
-from lapa.files import atomic_path
+from lapa.files import write_jsonl
 
 REASONS_SHOWN = 20  # lines printed of the quarantine; the rest is in the file
 
@@ -45,8 +44,7 @@ def merge(outcomes: Iterable[Outcome]) -> Outcome:
 def write_lists(folder: Path, outcome: Outcome) -> None:
     """`dropped.jsonl` and `quarantine.jsonl`, also when empty: their absence would say nothing."""
     for name, rows in (("dropped", outcome.dropped), ("quarantine", outcome.quarantined)):
-        with atomic_path(folder / f"{name}.jsonl") as partial:
-            partial.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+        write_jsonl(folder / f"{name}.jsonl", rows)
 
 
 def print_outcome(outcome: Outcome, *, rates: dict[str, float]) -> None:

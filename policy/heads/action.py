@@ -40,6 +40,15 @@ class ActionHead(Protocol):
         """Normalised actions; the same for the same input, whatever else is in the batch."""
 
 
+class Unfitted(nn.Module):
+    """A head that is not fitted to the demonstrations: it gives normalised actions as they are."""
+
+    @staticmethod
+    def fit(examples: Examples, **_own: Any) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
 class Context(nn.Module):
     """k hidden states and the robot's normalised state → one vector of `width` numbers."""
 

@@ -6,10 +6,10 @@ from einops import rearrange
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from policy.heads.action import Context, Examples, masked_mean
+from policy.heads.action import Context, Unfitted, masked_mean
 
 
-class ChunkHead(nn.Module):
+class ChunkHead(Unfitted):
     """n actions at once by an MLP, trained with the mean absolute error (OpenVLA-OFT, Kim et al. 2025, arXiv 2502.19645)."""
 
     def __init__(
@@ -23,11 +23,6 @@ class ChunkHead(nn.Module):
             nn.Linear(self.context.width, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
             nn.Linear(hidden, chunk_steps * action_dim),
         )  # fmt: skip
-
-    @staticmethod
-    def fit(examples: Examples, **_own: Any) -> dict[str, Any]:
-        """Nothing: normalised actions are given as they are."""
-        return {}
 
     def loss(
         self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"], wanted: Float[Tensor, "b n a"],

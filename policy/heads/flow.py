@@ -7,12 +7,12 @@ from einops import rearrange, repeat
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from policy.heads.action import Context, Examples, masked_mean
+from policy.heads.action import Context, Unfitted, masked_mean
 
 SLOWEST, FASTEST = 4e-3, 4.0  # periods of the waves that time is told by, as pi0's
 
 
-class FlowHead(nn.Module):
+class FlowHead(Unfitted):
     """Learns the velocity from noise (time 0) to the demonstrated chunk (time 1); acting takes `num_steps` Euler steps.
 
     Flow matching as in pi0 (Black et al. 2024, arXiv 2410.24164). Training draws time from 1 − Beta(`time_alpha`, 1): 1.5
@@ -43,11 +43,6 @@ class FlowHead(nn.Module):
         self.register_buffer("start", start, persistent=False)
         periods = torch.logspace(0, 1, time_width // 2, base=FASTEST / SLOWEST) * SLOWEST
         self.register_buffer("waves", 2 * torch.pi / periods, persistent=False)
-
-    @staticmethod
-    def fit(examples: Examples, **_own: Any) -> dict[str, Any]:
-        """Nothing: normalised actions are given as they are."""
-        return {}
 
     def loss(
         self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"], wanted: Float[Tensor, "b n a"],

@@ -14,6 +14,7 @@ from sim_finetune.objects.base import Articulated
 from sim_finetune.placement import Layout, Region, pattern_offsets, pattern_rows
 from sim_finetune.spec import TaskSpec
 
+LAYOUT_TRIES = 20  # whole layouts drawn before a crowded table counts as full
 EDGE_M = 0.30  # what an offset moves has to stay this near the table's middle, in x and in y
 
 
@@ -29,10 +30,19 @@ class Standing(NamedTuple):
 def place(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
     """Put every object where its spec says, those on the table at least clearance_m apart.
 
-    Layouts and objects with others beside them are placed as one; what stands on or in another comes last.
-    ValueError when there is no room.
+    Layouts and objects with others beside them are placed as one; what stands on or in another comes last. Where the first
+    things leave no room for the last, all are placed anew. ValueError when there is no room.
     """
     _set_joints(spec, data)
+    for left in reversed(range(LAYOUT_TRIES)):
+        try:
+            return _place_all(spec, model, data, rng)
+        except ValueError:
+            if not left:
+                raise
+
+
+def _place_all(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.random.Generator) -> None:
     taken: list[Disc] = []
     for group, region in sorted(_groups(spec, model, rng), key=_needs_m, reverse=True):  # or large ones find no room
         centre = _free_place(spec, group, region, taken, rng)

@@ -124,6 +124,14 @@ def test_no_room_is_an_error(spec, message):
         middles(spec)
 
 
+def test_what_leaves_no_room_is_placed_anew():
+    """In the middle of the strip, as half of all draws put it, the first block leaves no room for the second."""
+    strip = {"region_m": [-0.06, 0, 0.06, 0], "half": 0.02}
+    spec = small_task(thing("a", **strip), thing("b", **strip), clearance_m=0.01)
+    apart = [np.abs(np.subtract(*middles(spec, seed))[0]) for seed in range(20)]
+    assert min(apart) >= 0.05
+
+
 def placed_by(name, kind, **fields):
     return {"place": {"kind": kind, **fields}, "name": name}
 

@@ -59,7 +59,11 @@ REFUSED = {
     ),
     "goal object not said": (changed(instructions=["go on"]), "R2_names", "does not mention ['target']"),
     "two that fit the words": (with_object(1, colour="red"), "R2_names", "['red block'] fit more than one object"),
-    "no room": (changed(clearance_m=0.2), "R4_settles", "no room for"),
+    "no room": (
+        with_object(0, region_m=[0.0, 0.0, 0.01, 0.01], half_extents_m=[0.2, 0.2, 0.02]),
+        "R4_settles",
+        "no room for",
+    ),
     "too small to see": (with_object(0, half_extents_m=SMALL_BLOCK), "R5_visible", "'target' fills"),
     "a success that anything may have": (
         changed("pick_and_place", goal=ON_STAND),

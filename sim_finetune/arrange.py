@@ -36,7 +36,8 @@ def place(spec: TaskSpec, model: mujoco.MjModel, data: mujoco.MjData, rng: np.ra
     _set_joints(spec, data)
     for left in reversed(range(LAYOUT_TRIES)):
         try:
-            return _place_all(spec, model, data, rng)
+            _place_all(spec, model, data, rng)
+            break
         except ValueError:
             if not left:
                 raise

@@ -1,11 +1,15 @@
-"""Successes or errors in → rates with Wilson intervals, and paired tests of two arms that met the same episodes."""
+"""Successes or errors in → rates with their intervals, and paired tests of two arms that met the same episodes.
+
+Beside it: stats_bootstrap (intervals over tasks), stats_sequential (a test to peek at), stats_power (how many pairs).
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from scipy.stats import binomtest, wilcoxon
+import numpy as np
+from scipy.stats import beta, binomtest, wilcoxon
 
 CONFIDENCE = 0.95  # of every interval in this file
 
@@ -41,10 +45,25 @@ def wilson(successes: int, n: int) -> Interval:
 
     Raises ValueError when n is not positive or successes is outside [0, n].
     """
-    if n <= 0 or not 0 <= successes <= n:
-        raise ValueError(f"an interval needs 0 <= successes <= n and n > 0; got {successes} of {n}")
+    _check_counts(successes, n)
     found = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(float(found.low), float(found.high))
+
+
+def jeffreys(successes: int, n: int) -> Interval:
+    """Jeffreys' interval of a rate, in [0, 1]: the middle of a rate's posterior after the prior Beta(1/2, 1/2).
+
+    It ends at 0 or 1 when nothing or everything succeeded (Brown, Cai, DasGupta: Statistical Science 16 (2001), 101-133).
+    Raises ValueError as `wilson`.
+    """
+    _check_counts(successes, n)
+    low, high = beta(successes + 0.5, n - successes + 0.5).interval(CONFIDENCE)
+    return Interval(float(low) if successes else 0.0, float(high) if successes < n else 1.0)
+
+
+def _check_counts(successes: int, n: int) -> None:
+    if n <= 0 or not 0 <= successes <= n:
+        raise ValueError(f"an interval needs 0 <= successes <= n and n > 0; got {successes} of {n}")
 
 
 def paired_table(pairs: Iterable[tuple[bool, bool]]) -> PairedTable:
@@ -104,3 +123,18 @@ def signed_rank_p(first: Sequence[float], second: Sequence[float]) -> float:
     """
     differences = [one - other for one, other in zip(first, second, strict=True)]
     return float(wilcoxon(differences).pvalue) if any(differences) else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p-values of a family of comparisons, in the order given: below alpha where the family's chance of
+    one false claim stays below alpha, however the comparisons depend on one another.
+
+    Scandinavian Journal of Statistics 6 (1979), 65-70. Raises ValueError for a p outside [0, 1].
+    """
+    given = np.asarray(p_values, float)
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError(f"p-values lie in [0, 1]; got {list(p_values)}")
+    order, left = np.argsort(given), np.arange(len(given), 0, -1)
+    adjusted = np.empty(len(given))
+    adjusted[order] = np.minimum(np.maximum.accumulate(left * given[order]), 1.0)
+    return adjusted.tolist()

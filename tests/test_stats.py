@@ -43,7 +43,7 @@ def test_jeffreys_leaves_equal_tails_of_its_posterior():
 
 @pytest.mark.parametrize("interval", [wilson, jeffreys])
 def test_an_interval_covers_rates_about_as_often_as_it_says(interval):
-    low, high = np.array([interval(count, 60) for count in range(61)])[:, :, None].transpose(1, 0, 2)
+    low, high = np.array([interval(count, 60) for count in range(61)]).T[:, :, None]
     rates = np.linspace(0.05, 0.95, 200)  # at a single one it jumps with the rate: counts are whole numbers
     covered = (binom.pmf(np.arange(61)[:, None], 60, rates) * ((low <= rates) & (rates <= high))).sum(axis=0)
     assert covered.mean() == pytest.approx(0.95, abs=0.005) and covered.min() > 0.9

@@ -1,20 +1,25 @@
-"""A parquet file in, its table out; or one line that says what is wrong with it, or that pyarrow is not installed."""
+"""Parquet files: written whole or not at all; read, or one line that says what is wrong with one."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+
+import pyarrow
+import pyarrow.parquet
+
+from lapa.files import atomic_path
 
 
-def read_table(path: Path, columns: Sequence[str] | None) -> Any:
-    """The pyarrow table of a file, all columns or `columns`; ValueError when it cannot be read."""
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ModuleNotFoundError as error:
-        raise ValueError("this file is read with pyarrow: pip install 'lapa[parquet]'") from error
+def read_table(path: Path, columns: Sequence[str] | None) -> pyarrow.Table:
+    """The table of a file, all columns or `columns`; ValueError when it cannot be read."""
     if not path.is_file():
         raise ValueError(f"{path.name} is not there")
     try:
-        return parquet.read_table(path, columns=None if columns is None else list(columns))
-    except (arrow.ArrowException, OSError) as error:
+        return pyarrow.parquet.read_table(path, columns=None if columns is None else list(columns))
+    except (pyarrow.ArrowException, OSError) as error:
         raise ValueError(f"{path.name} is unusable: {str(error).splitlines()[0]}") from error
+
+
+def write_table(path: Path, table: pyarrow.Table) -> None:
+    """Write a table atomically."""
+    with atomic_path(path) as partial:
+        pyarrow.parquet.write_table(table, partial)

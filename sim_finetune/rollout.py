@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow
 import torch
 from einops import rearrange
 from hydra.utils import instantiate
@@ -17,11 +18,13 @@ from rich.table import Table
 
 from lapa.executor import run_all
 from lapa.files import atomic_path, write_json, write_jsonl
-from lapa.stage import open_stage
+from lapa.parquet import write_table
+from lapa.stage import EPISODES, open_stage
 from lapa.stats import wilson
 from lapa.video import encode_mp4
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio, make_env, seed_block
+from sim_finetune.failures import failure
 from sim_finetune.games import Played, Row, play_through, play_together
 from sim_finetune.library import load_library, manifest_folder, with_tasks
 from sim_finetune.players import Particular, Player, robot_facts
@@ -29,6 +32,7 @@ from sim_finetune.render import Camera
 from sim_finetune.spec import TaskSpec
 
 PARTS = "resume"  # rows of finished parts; not a result, so not hashed
+LATENCY = "latency_ms"  # the one entry of a row that is never the same: only where nothing is hashed
 MEASURES = ("success_once", "success_at_end", "success_held")
 
 
@@ -73,7 +77,8 @@ def play_part(part: Part, *, plan: Plan) -> None:
     rows = []
     for env, (_, seed), one in zip(envs, part.episodes, played, strict=True):
         about = {"task": task_name(env.task_spec), "task_hash": env.task_spec.hash, "family": env.task_spec.family}
-        rows.append(about | one.row | {"policy_hash": player.hash})
+        about |= {"policy_hash": player.hash, "renderer": os.environ["MUJOCO_GL"]}
+        rows.append(about | one.row | {"failure": failure(env, one), LATENCY: one.latency_ms})
         if seed < plan.film_before:
             write_video(part.path.parents[1] / f"rollout_{about['task']}_{seed}.mp4", env, one, plan)
     write_jsonl(part.path, rows)
@@ -114,9 +119,12 @@ def _rates(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def merge_rows(parts: Sequence[Part], out: Path) -> list[Row]:
-    """Write episodes.jsonl from the finished parts, in their order, and return its rows."""
+    """Write the finished parts' rows, in order, and return them: episodes.parquet has them whole, and is not hashed;
+    episodes.jsonl without their latency, so that equal runs are equal bytes.
+    """
     rows = [json.loads(line) for part in parts for line in part.path.read_text().splitlines()]
-    write_jsonl(out / "episodes.jsonl", rows)
+    write_table(out / EPISODES, pyarrow.Table.from_pylist(rows))
+    write_jsonl(out / "episodes.jsonl", [{key: row[key] for key in row if key != LATENCY} for row in rows])
     return rows
 
 
@@ -139,7 +147,7 @@ def main(cfg: DictConfig) -> None:
         facts = {
             "embodiment": studio.embodiment.name,
             "policy_hash": rows[0]["policy_hash"],
-            "renderer": os.environ.get("MUJOCO_GL", ""),
+            "renderer": rows[0]["renderer"],
         }
         stage.finish(record="Episode", count=len(rows), fps=studio.control_hz, **facts)
     Console().print(table(summary, str(stage.out)))

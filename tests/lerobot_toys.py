@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow
 import torch
 
+from lapa.parquet import write_table as write_parquet
 from lapa.video import encode_mp4, join_mp4
 
 FPS, LENGTHS, SIZE = 20, (7, 10, 4), (24, 32)  # Hz, rows of each episode, height and width of the films
@@ -41,11 +43,7 @@ def rows_of(episode: int, first: int, task: int) -> dict[str, list]:
 
 
 def write_table(path: Path, columns: dict[str, list]) -> None:
-    import pyarrow
-    import pyarrow.parquet
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    write_parquet(path, pyarrow.table(columns))
 
 
 def write_info(folder: Path, version: str, *, names: object = NAMES, **paths: str) -> None:

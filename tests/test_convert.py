@@ -20,7 +20,6 @@ from lapa.video import decode_mp4
 from policy.data import DemoData
 from video_data.convert import main
 
-pytest.importorskip("pyarrow")
 FEATURES = {"state": "observation.state", "action": "action", "tolerance_s": 1e-3}
 WRITERS = {"v2.1": write_v21, "v3.0": write_v30}
 

@@ -10,6 +10,7 @@ import torch
 from small_sim import task_folder
 
 from lapa.config import compose
+from lapa.parquet import read_table
 from lapa.shards import ShardIndex, shard_paths
 from lapa.video import decode_mp4, encode_mp4, join_mp4
 from sim_finetune.collect import main
@@ -33,7 +34,7 @@ def demos(folder) -> list[dict]:
 
 
 def table(path) -> dict[str, list]:
-    return pytest.importorskip("pyarrow.parquet").read_table(path).to_pydict()
+    return read_table(path, None).to_pydict()
 
 
 def test_every_format_has_a_writer_and_another_is_named():

@@ -1,6 +1,7 @@
 """Rollouts: the expert succeeds, chance does not, everybody starts equally, a killed run goes on, rows come whole."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,13 @@ import torch
 from small_sim import studio, task, task_folder
 
 from lapa.config import compose
+from lapa.parquet import read_table
 from lapa.records import ActionChunk, Observation, checked
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
 from sim_finetune.episode import make_env
 from sim_finetune.games import play_through, play_together
-from sim_finetune.players import Learnt, Oracle, Random
+from sim_finetune.players import Learnt, Oracle, Random, Still
 from sim_finetune.rollout import main, plan_parts, summarise
 
 
@@ -57,6 +59,29 @@ def test_a_policy_is_asked_once_for_all_and_its_chunk_is_carried_out():
     assert stub.asked == [4, 4, 4] and [row["steps"] for row in rows] == [6] * 4
 
 
+def test_latency_is_that_of_the_pass_and_leaves_out_the_first():
+    class Slow(Still):
+        def act_envs(self, envs):
+            time.sleep(0.3 if self.first else 0.02)
+            self.first = False
+            return super().act_envs(envs)
+
+    games, slow = (
+        [play_through(make_env(task("reach"), studio("hand", 4)), seed=s, execute_steps=1) for s in (1, 2)],
+        Slow(),
+    )
+    slow.first = True
+    assert all(20 <= played.latency_ms < 150 for played in play_together(games, slow))
+
+
+def test_stages_that_were_done_are_counted():
+    expert, nothing = (
+        play(player, name="store_block_in_drawer", seeds=range(1), max_steps=400)[0] for player in (Oracle(), Still())
+    )
+    assert expert["success_held"] and expert["stages_done"] == expert["stages"] == nothing["stages"] > 1
+    assert nothing["stages_done"] == 0
+
+
 def test_a_policy_of_another_robot_is_refused():
     with pytest.raises(ValueError, match="the policy moves 'panda'; this environment has 'hand'"):
         play(Learnt(policy=Stubborn()), body="hand", seeds=range(1))
@@ -90,14 +115,23 @@ def test_the_door_writes_rows_summary_and_videos_and_goes_on_where_it_was_stoppe
     assert [row["seed"] for row in rows] == list(range(3_000_000, 3_000_005))
     summary = json.loads((whole / "summary.json").read_text())
     assert summary["all"]["success_held"]["rate"] == 1.0 and read_manifest(whole)["count"] == 5
+    table = read_table(whole / "episodes.parquet", None).to_pylist()
+    assert [{key: row[key] for key in row if key != "latency_ms"} for row in table] == rows  # a clock is no result
+    assert all(row["latency_ms"] > 0 for row in table) and "episodes.parquet" not in read_manifest(whole)["files"]
+    assert {"policy_hash": "expert", "renderer": "egl", "failure": "", "stages_done": 0, "stages": 0}.items() <= rows[
+        0
+    ].items()
     video = decode_mp4((whole / f"rollout_{rows[0]['task']}_3000000.mp4").read_bytes())
     assert len(video) == rows[0]["steps"] + 1 and video.shape[1:] == (3, 64, 64)
 
     main(compose("rollout", overrides(tasks, stopped)))
-    for path in (stopped / "manifest.json", stopped / "resume" / "part-00001.jsonl", stopped / "episodes.jsonl"):
-        path.unlink()  # as after a kill in the second part
+    before = read_table(stopped / "episodes.parquet", ["latency_ms"]).column(0).to_pylist()
+    for name in ("manifest.json", "resume/part-00001.jsonl", "episodes.jsonl", "episodes.parquet"):
+        (stopped / name).unlink()  # as after a kill in the second part
     main(compose("rollout", overrides(tasks, stopped)))
     assert read_manifest(stopped)["files"] == read_manifest(whole)["files"]
+    after = read_table(stopped / "episodes.parquet", ["latency_ms"]).column(0).to_pylist()
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, False, False, True]
 
 
 def test_a_checkpoint_that_is_not_there_is_named(tasks, tmp_path):

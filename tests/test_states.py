@@ -1,8 +1,10 @@
 """video_data.sources.states: a robot's table, read at any instant of its video; wrong tables have a reason."""
 
 import numpy as np
+import pyarrow
 import pytest
 
+from lapa.parquet import write_table as write_parquet
 from video_data.header import UnusableVideo
 from video_data.sources.states import States, read_states
 
@@ -10,9 +12,7 @@ TIMES = np.arange(31) / 30
 
 
 def write_table(path, **columns):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    parquet.write_table(pyarrow.table(columns), path)
+    write_parquet(path, pyarrow.table(columns))
     return path
 
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 from jaxtyping import UInt8
 
 from lapa.files import atomic_path, write_json
+from lapa.parquet import write_table
 from lapa.shards import ShardIndex
 from lapa.video import decode_mp4, join_mp4
 
@@ -22,7 +24,7 @@ INDICES = ("frame_index", "episode_index", "index", "task_index")
 
 
 def write(demos: ShardIndex, out: Path, facts: Mapping[str, Any]) -> None:
-    """Fill `out`; the order of the episodes is that of the shards. ValueError without the extra `parquet`."""
+    """Fill `out`; the order of the episodes is that of the shards."""
     texts = list(dict.fromkeys(demos[i]["json"]["text"] for i in range(len(demos))))
     frames, episodes = _tables(demos, texts, facts)
     _write_table(out / "data" / f"{ONLY}.parquet", frames)
@@ -79,19 +81,13 @@ def _episode(number: int, demo: Mapping[str, Any], first: int, length: int, fact
 
 def _write_table(path: Path, columns: Mapping[str, list], index: str | None = None) -> None:
     """One parquet file. index: the column that pandas, which readers use, shall take as the row's name."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ModuleNotFoundError as error:
-        raise ValueError("export=lerobot needs pyarrow: pip install 'lapa[parquet]'") from error
     small = {"observation.state": pyarrow.list_(pyarrow.float32()), "action": pyarrow.list_(pyarrow.float32())}
     small["timestamp"] = pyarrow.float32()
     table = pyarrow.table({name: pyarrow.array(values, small.get(name)) for name, values in columns.items()})
     if index is not None:
         about = {"index_columns": [index], "column_indexes": [], "columns": [], "pandas_version": "2.0.0"}
         table = table.replace_schema_metadata({"pandas": json.dumps(about)})
-    with atomic_path(path) as partial:
-        pyarrow.parquet.write_table(table, partial)
+    write_table(path, table)
 
 
 def _stats(values: np.ndarray) -> dict[str, list]:

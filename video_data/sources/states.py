@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow
+import pyarrow.parquet
 from jaxtyping import Float, Float32
 
 from video_data.header import UnusableVideo
@@ -27,16 +29,11 @@ class States(NamedTuple):
 
 
 def read_states(path: Path) -> States:
-    """Time stamps and states of one episode; ValueError without pyarrow, UnusableVideo without the columns."""
+    """Time stamps and states of one episode; UnusableVideo without the columns."""
     try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError as error:
-        raise ValueError("source.state=true reads parquet with pyarrow: pip install 'lapa[parquet]'") from error
-    try:
-        table = parquet.read_table(path, columns=[TIME, STATE])
+        table = pyarrow.parquet.read_table(path, columns=[TIME, STATE])
         times_s, values = table[TIME].to_numpy(), np.stack(table[STATE].to_numpy(zero_copy_only=False))
-    except (arrow.ArrowException, OSError, KeyError, ValueError) as error:
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
         raise UnusableVideo(f"has an unusable {path.name}: {str(error).splitlines()[0]}") from error
     if len(times_s) < 2 or (np.diff(times_s) <= 0).any():
         raise UnusableVideo(f"has an unusable {path.name}: {TIME} does not rise")

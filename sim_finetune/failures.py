@@ -53,7 +53,8 @@ def failure(env: TaskEnv, played: Played) -> str:
 
 def _near_and_stirred(env: TaskEnv, physics: Sequence[np.ndarray], wanted: set[str]) -> tuple[bool, set[str]]:
     """Whether the tool ever came near something wanted, and what was ever elsewhere than at the start."""
-    near, stirred, before = False, set(), {}
+    near, stirred = False, set()
+    before: dict[str, np.ndarray] = {}
     for state in physics:
         env.set_physics(state)
         places = {thing.name: _places(env.view, thing) for thing in env.task_spec.objects}

@@ -141,17 +141,23 @@ class _Bounded(IterableDataset):
 class StreamData(L.LightningDataModule):
     """Train and validation loaders over one shard folder; one "epoch" is the whole training of `max_steps` batches.
 
-    A room gives `take` (training) and may give `take_val`; both return `samples_per_clip` records of a clip.
+    A room gives `take`, which returns `samples_per_clip` records of a clip. `train_percent`: how many of the clips that
+    validation leaves are trained on, to see what few are worth; validation has all of its.
     """
 
     def __init__(
         self, *, folder: str | Path, take: Take, samples_per_clip: int, batch_size: int, clips_per_block: int,
-        val_percent: int, val_batches: int, num_workers: int, seed: int,
+        val_percent: int, train_percent: float, val_batches: int, num_workers: int, seed: int,
     ):  # fmt: skip
         super().__init__()
         self.folder, self.take, self.samples_per_clip = Path(folder), take, samples_per_clip
         self.batch_size, self.clips_per_block, self.num_workers = batch_size, clips_per_block, num_workers
-        self.val_percent, self.val_batches, self.seed = val_percent, val_batches, seed
+        self.val_percent, self.train_percent, self.val_batches, self.seed = (
+            val_percent,
+            train_percent,
+            val_batches,
+            seed,
+        )
         self.manifest = read_manifest(self.folder)
 
     def facts(self) -> dict[str, Any]:
@@ -164,13 +170,26 @@ class StreamData(L.LightningDataModule):
         return self.clip_stream(self.folder, self.take, self.batch_size, split, start_batch)
 
     def clip_stream(self, folder: Path, take: Take, batch_size: int, split: str, start_batch: int) -> ClipStream:
-        """One folder's stream, `batch_size` records of which go into each of this rank's batches."""
+        """One folder's stream, `batch_size` records of which go into each of this rank's batches.
+
+        ValueError when the share has fewer clips than there are ranks.
+        """
         trainer = self.trainer
         rank, world = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         plan = Plan(self.samples_per_clip, self.clips_per_block, batch_size, self.seed, rank, world)
-        return ClipStream(
+        stream = ClipStream(
             folder=folder, take=take, split=split, val_percent=self.val_percent, plan=plan, start_batch=start_batch
         )
+        if split == "train":
+            stream.clips = self.training_clips(stream.index.keys)
+            if len(stream.clips) < world:
+                raise ValueError(f"train_percent={self.train_percent:g} leaves {len(stream.clips)} clips: too few")
+        return stream
+
+    def training_clips(self, keys: list[str]) -> list[int]:
+        """Numbers of the clips that are trained on, of a folder with these keys."""
+        whole = split_indices(keys, split="train", val_percent=self.val_percent)
+        return share_of(whole, keys, percent=self.train_percent)
 
     def train_dataloader(self) -> DataLoader:
         """Batches from the trainer's present step to its last."""

@@ -15,7 +15,7 @@ from lapa.memory import peak_mb
 from lapa.records import Demo
 from policy.average import Average
 from policy.heads.action import Examples, masked_mean
-from policy.inherit import inherit_codes, inherit_fit, inherit_trunk
+from policy.inherit import inherit_codes, inherit_statistics, inherit_trunk
 from policy.models import ActionModel
 from policy.module import PolicyModule, Settings, plain
 from policy.normalise import Normaliser
@@ -28,7 +28,8 @@ class ActionPolicy(PolicyModule):
     """Learns a robot's actions from demonstrations, from a latent policy's trunk or, `init_from=null`, from scratch.
 
     Logs the head's loss; on validation the mean absolute error of what the policy does, beside `mean_error`, that of always
-    doing the demonstrations' mean (with `normalisation: quantile`, the middle of their range).
+    doing the demonstrations' mean (with `normalisation: quantile`, the middle of their range). What it goes on training
+    from, an action policy, keeps its own statistics.
     """
 
     model: ActionModel
@@ -50,7 +51,8 @@ class ActionPolicy(PolicyModule):
         names = ("cameras", "embodiment", "state_names", "action_names", "absolute", "chunk_steps")
         self.settings = {key: facts[key] for key in names} | {"normalisation": self.normalisation}
         self.settings |= {"backbone": self.backbone, "head": self.head, "codes_per_step": self.codes_per_step}
-        self.settings["statistics"] = facts["statistics"] | {"head": self._fit(facts)}
+        kept = inherit_statistics(Path(self.init_from), self.head) if self.init_from is not None else None
+        self.settings["statistics"] = kept or facts["statistics"] | {"head": self._fit(facts)}
         self.facts = {key: facts[key] for key in ("fps", "image_px") if key in facts}
         self.model = ActionModel(**self.settings)
         if self.init_from is not None:
@@ -74,8 +76,8 @@ class ActionPolicy(PolicyModule):
         self.log("memory/peak_mb", peak_mb(self.device))
         return loss
 
-    def validation_step(self, batch: Demo, _: int) -> None:
-        """The error of acting on demonstrations never trained on, in normalised units."""
+    def validation_step(self, batch: Demo, _: int) -> Tensor:
+        """The error of acting on demonstrations never trained on, in normalised units; returns what the policy does."""
         predicted = self.model(self.see(batch), list(batch.text), batch.state).float()
         wanted = self.model.normaliser.normalise(batch.state, batch.actions)
         error, mean_error = (
@@ -85,6 +87,7 @@ class ActionPolicy(PolicyModule):
         if self.model.codes is not None:
             rows["val/accuracy"] = self._accuracy(batch)
         self.log_dict(rows, batch_size=len(batch.state), prog_bar=True, sync_dist=True)
+        return predicted
 
     def export(self, folder: Path) -> Settings:
         """Plain weights and settings, normalisation statistics among them; returns the facts for the manifest."""
@@ -109,10 +112,7 @@ class ActionPolicy(PolicyModule):
         return (logits.argmax(dim=-1) == batch.codes)[known].float().mean()
 
     def _fit(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """The head's fit to normalised demonstrations, or that of the action policy whose weights it starts from."""
-        kept = inherit_fit(Path(self.init_from), self.head) if self.init_from is not None else None
-        if kept is not None:
-            return kept
+        """The head's fit to normalised demonstrations."""
         normaliser = Normaliser(
             **{key: facts[key] for key in ("state_names", "action_names", "absolute", "statistics")},
             normalisation=self.normalisation,

@@ -13,7 +13,7 @@ from lapa.records import Demo, checked
 from lapa.relative import state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
-from lapa.stream import ClipStream, StreamData, share_of, split_indices
+from lapa.stream import StreamData
 from lapa.video import decode_mp4
 from policy.latents import Codes, labels_of, read_codes
 from policy.normalise import Moments, cut_chunk, fit_statistics, take_moments
@@ -62,15 +62,14 @@ class DemoData(StreamData):
     """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (a gripper).
 
     `codes`: the sidecar that `lapa label` wrote for these demonstrations, or None.
-    `train_percent`: how many of the training demonstrations are used, to see what few are worth; validation has all of its.
     """
 
     def __init__(
-        self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int, train_percent: float,
+        self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int,
         codes: str | Path | None, **stream: Any,
     ) -> None:  # fmt: skip
         self.cameras = list(read_manifest(Path(folder))["cameras"])
-        self.chunk_steps, self.absolute, self.train_percent = chunk_steps, list(absolute), train_percent
+        self.chunk_steps, self.absolute = chunk_steps, list(absolute)
         self.labels = None if codes is None else labels_of(Path(folder), Path(codes))
         rows = {} if codes is None else read_codes(Path(codes))
         take = partial(
@@ -89,20 +88,8 @@ class DemoData(StreamData):
         examples = Moments(*(rows[::every] for rows in moments))
         return super().facts() | names | ours | {"statistics": fit_statistics(moments), "examples": examples}
 
-    def stream(self, split: str, *, start_batch: int = 0) -> ClipStream:
-        """The stream of a split for this rank; ValueError when the share has fewer demonstrations than there are ranks."""
-        whole = self.clip_stream(self.folder, self.take, self.batch_size, split, start_batch)
-        if split == "train":
-            whole.clips = share_of(whole.clips, whole.index.keys, percent=self.train_percent)
-            if len(whole.clips) < whole.plan.world:
-                raise ValueError(
-                    f"train_percent={self.train_percent:g} leaves {len(whole.clips)} demonstrations: too few"
-                )
-        return whole
-
     def _arrays(self) -> Any:
         index = ShardIndex(shard_paths(self.folder))
-        training = split_indices(index.keys, split="train", val_percent=self.val_percent)
-        for i in share_of(training, index.keys, percent=self.train_percent):
+        for i in self.training_clips(index.keys):
             sample = index[i]
             yield sample["state.npy"], sample["action.npy"]

@@ -9,7 +9,7 @@ from lapa import checkpoint
 from lapa.stage import differences
 from policy.models import ActionModel, LatentModel
 
-NAMES = ("state_names", "action_names")
+NAMES = ("state_names", "action_names", "absolute")
 
 
 def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any]) -> None:
@@ -47,11 +47,13 @@ def inherit_codes(folder: Path, labels: dict[str, Any]) -> nn.Module:
     return model.codes
 
 
-def inherit_fit(folder: Path, head: dict[str, Any]) -> dict[str, Any] | None:
-    """What the weights of the same `head` in `folder` go by, fitted there; None where there is no such head."""
+def inherit_statistics(folder: Path, head: dict[str, Any]) -> dict[str, Any] | None:
+    """What the weights of the same `head` in `folder` go by: means and deviations, and what the head was fitted to; None
+    where there is no such head. With others the same weights would tell the robot something else.
+    """
     saved = checkpoint.load_settings(folder)
     alike = saved.get("kind") == "action" and saved["model"]["head"] == head
-    return saved["model"]["statistics"]["head"] if alike else None
+    return saved["model"]["statistics"] if alike else None
 
 
 def _check_kind(folder: Path, saved: dict[str, Any], *kinds: str) -> None:

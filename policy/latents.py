@@ -48,11 +48,16 @@ class Reading(NamedTuple):
 
 
 def read_codes(folder: Path) -> Codes:
-    """All sidecars of a folder; ValueError when there is none."""
-    paths = sorted(Path(folder).glob("codes-*.safetensors"))
+    """All codes of a folder; ValueError when there is none."""
+    return read_sidecars(folder, "codes")
+
+
+def read_sidecars(folder: Path, stem: str) -> dict[str, np.ndarray]:
+    """{clip key: its rows} of all `<stem>-*.safetensors` of a folder; ValueError when there is none."""
+    paths = sorted(Path(folder).glob(f"{stem}-*.safetensors"))
     if not paths:
-        raise ValueError(f"no codes (codes-*.safetensors) in {folder}")
-    return {key: codes for path in paths for key, codes in load_file(path).items()}
+        raise ValueError(f"no {stem} ({stem}-*.safetensors) in {folder}")
+    return {key: rows for path in paths for key, rows in load_file(path).items()}
 
 
 def shuffle_codes(codes: Codes, seed: int) -> Codes:
@@ -167,7 +172,7 @@ def labels_of(clips: Path, codes: Path) -> dict[str, Any]:
     """The manifest of a sidecar; ValueError when it is of other clips."""
     labels = read_manifest(codes)
     if labels["inputs"].get("clips") != manifest_hash(clips):
-        raise ValueError(f"the codes in {codes} were made for other clips than {clips}; run `lapa label` on these")
+        raise ValueError(f"the labels in {codes} were made for other clips than {clips}; run `lapa label` on these")
     return labels
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from lapa.relative import STILL, state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
-from lapa.stream import StreamData, split_indices
+from lapa.stream import StreamData
 from lapa.video import gap_frames
 
 
@@ -34,6 +34,22 @@ def relative_actions(
     windows = np.lib.stride_tricks.sliding_window_view(action, gap, axis=0)[: len(action) - gap]
     base = np.stack([state[:, i] if i >= 0 else np.zeros(len(state), state.dtype) for i in sources], axis=1)
     return rearrange(windows, "m d n -> m n d") - base[: len(windows), None]
+
+
+def true_actions(
+    folder: Path, *, embodiment: str, action_names: Sequence[str], absolute: Sequence[str], gap: int
+) -> dict[str, Float32[np.ndarray, "m gap d"]]:
+    """{key: `relative_actions`} of clips that are demonstrations of this robot; {} when they are other clips."""
+    manifest = read_manifest(folder)
+    if (manifest.get("embodiment"), manifest.get("action_names")) != (embodiment, list(action_names)):
+        return {}
+    sources = state_sources(manifest["state_names"], action_names, absolute)
+    index = ShardIndex(shard_paths(folder))
+    samples = (index[i] for i in range(len(index)))
+    return {
+        sample["__key__"]: relative_actions(sample["state.npy"], sample["action.npy"], sources=sources, gap=gap)
+        for sample in samples if len(sample["action.npy"]) > gap
+    }  # fmt: skip
 
 
 def take_actions(
@@ -86,5 +102,5 @@ class ActionData(StreamData):
 
     def _training_rows(self) -> Iterable[np.ndarray]:
         index = ShardIndex(shard_paths(self.folder))
-        for i in split_indices(index.keys, split="train", val_percent=self.val_percent):
+        for i in self.training_clips(index.keys):
             yield _rows(index[i], self.gap, self.sources)

@@ -1,16 +1,20 @@
 """A trained model's folder in, what `lapa label` writes with it out: a quantizer's codes, or a robot's pseudo-actions."""
 
+import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from omegaconf import DictConfig
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lapa import checkpoint
+from quantizer.actions import true_actions
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.model import Quantizer
+from quantizer.probe import r_squared
 from quantizer.quality import write_quality
 from quantizer.untrained import twin
 
@@ -88,23 +92,43 @@ class Actions:
         return self.model.actions(before, after)
 
     def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
-        """Names, statistics and rate of the actions; ValueError when the clips show other bodies, unless `other_bodies`."""
+        """Names, statistics and rate of the actions, whose bodies else are seen; ValueError when there are any, a warning
+        with `other_bodies`.
+        """
         if cfg.gap_s is not None:
             raise ValueError(f"this model tells the actions of {trained['gap_s']:g} s; leave gap_s={cfg.gap_s} out")
         bodies = set(clips.get("embodiments") or [clips.get("embodiment", "")]) - {""}
-        if bodies - {trained["embodiment"]} and not cfg.other_bodies:
-            raise ValueError(
-                f"the clips show {', '.join(sorted(bodies))}; this model knows the actions of {trained['embodiment']}: "
-                "other_bodies=true labels them all the same"
+        others = sorted(bodies - {trained["embodiment"]})
+        if others:
+            words = (
+                f"the clips show {', '.join(sorted(bodies))}; this model knows the actions of {trained['embodiment']}"
             )
-        return {"action_hz": trained["fps"]} | {key: trained[key] for key in ("gap_s", *FROM_DATA)}
+            if not cfg.other_bodies:
+                raise ValueError(f"{words}: other_bodies=true labels them all the same")
+            warnings.warn(f"{words}, and labels with these", stacklevel=2)
+        ours = {"action_hz": trained["fps"], "other_bodies": others}
+        return ours | {key: trained[key] for key in ("gap_s", *FROM_DATA)}
 
     def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
-        """How much each action varies, as a share of what it did in the demonstrations: near 0, it is the mean's echo."""
+        """How much each action varies, as a share of what it did in the demonstrations: near 0, it is the mean's echo; and R²
+        where the clips are demonstrations, which tell the truth.
+        """
         deviation = torch.cat(read_rows(out, self)).std(0) / self.model.std
         spread = dict(zip(self.model.action_names, deviation.mean(0).tolist(), strict=True))
         words = ", ".join(f"{name} {share:.2f}" for name, share in spread.items())
-        return {"spread": spread}, f"variation, as a share of the demonstrations': {words}"
+        r2 = self._r_squared(out, Path(cfg.clips), gap)
+        said = "" if r2 is None else f"; R² against these clips' own actions {r2:.3f}"
+        return {"spread": spread, "r2": r2}, f"variation, as a share of the demonstrations': {words}{said}"
+
+    def _r_squared(self, out: Path, clips: Path, gap: int) -> float | None:
+        """None where the clips tell no actions, or not at the model's rate."""
+        names = {key: getattr(self.model, key) for key in ("embodiment", "action_names", "absolute")}
+        truth = true_actions(clips, **names, gap=gap) if gap == self.model.action_steps else {}
+        if not truth:
+            return None
+        labels = {key: rows for path in sidecars(out, self) for key, rows in load_file(path).items()}
+        guess = torch.cat([labels[key] for key in truth])
+        return r_squared(guess.flatten(1), torch.from_numpy(np.concatenate(list(truth.values()))).flatten(1))
 
 
 LABELLERS: dict[str, Any] = {  # by the `_target_` in a checkpoint's settings
@@ -139,5 +163,9 @@ def _opened(folder: Path) -> tuple[str, nn.Module]:
 
 def read_rows(out: Path, labeller: Labeller) -> list[Tensor]:
     """All labels in a folder, shard by shard: [n …] each."""
-    paths = sorted(Path(out).glob(f"{labeller.stem}-*.safetensors"))
-    return [torch.cat([labeller.none, *load_file(path).values()]) for path in paths]
+    return [torch.cat([labeller.none, *load_file(path).values()]) for path in sidecars(out, labeller)]
+
+
+def sidecars(out: Path, labeller: Labeller) -> list[Path]:
+    """The files of labels in a folder, in the order of the shards."""
+    return sorted(Path(out).glob(f"{labeller.stem}-*.safetensors"))

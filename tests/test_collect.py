@@ -8,6 +8,9 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from einops import rearrange
+from hydra.utils import instantiate
 from small_sim import task_folder
 
 from lapa.config import compose
@@ -15,7 +18,7 @@ from lapa.demos import statistics
 from lapa.files import file_hash
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
-from lapa.video import decode_mp4
+from lapa.video import decode_mp4, encode_mp4
 from sim_finetune.collect import Watch, main
 from sim_finetune.demos import plan_slices
 from sim_finetune.episode import Jolts
@@ -117,6 +120,28 @@ def test_watch_gives_pictures_words_and_the_tools_way_but_no_action(tasks):
             jolts={"chance": 0, "steps": 1, "size_m": 0},
             **{**settings, "max_steps": 2},
         ).watch((0, 0))
+
+
+def test_a_robot_does_the_videos_episodes_when_it_has_their_seeds(tasks, tmp_path):
+    """What ActionVLA is pretrained on: as many trajectories as there are videos, the same ones, with their actions."""
+    sizes = ["demos_per_task=3", "tries=1", "seed_base=0", "seed=0", "studio.image_px=32", "embodiment=panda"]
+    main(compose("collect", [f"tasks={tasks}", f"out={tmp_path / 'out'}", *sizes]))
+    index = ShardIndex(shard_paths(tmp_path / "out"))
+    films = compose("build", ["source=simulated", f"tasks={tasks}", "out=x", "image_px=32"]).source.episodes
+    watch = instantiate({**films, "videos_per_task": 3, "embodiment": "panda"}, _convert_="all")
+    numbers = {spec.hash: number for number, spec in enumerate(watch.specs)}
+    shown = {
+        (numbers[demo["json"]["task"]], demo["json"]["seed"]) for demo in map(index.__getitem__, range(len(index)))
+    }
+    assert len(shown) >= 4
+    for missing in set(watch.items()) - shown:
+        with pytest.raises(ValueError, match="was not completed"):
+            watch.watch(missing)
+    for demo in map(index.__getitem__, range(2)):
+        frames, text, motion = watch.watch((numbers[demo["json"]["task"]], demo["json"]["seed"]))
+        assert np.array_equal(demo["motion.npy"], motion) and demo["json"]["text"] == text
+        film = encode_mp4(rearrange(torch.from_numpy(frames), "t h w c -> t c h w"), fps=10)
+        assert film == demo["mp4"]
 
 
 def test_a_folder_without_tasks_or_with_a_wrong_one_is_named(tmp_path):

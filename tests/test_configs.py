@@ -29,16 +29,25 @@ def test_every_door_has_its_yaml():
     assert {f"{door}.yaml" for door in DOORS} <= {path.name for path in configs_dir().glob("*.yaml")}
 
 
+def whole(path: Path) -> dict[str, Any]:
+    """A yaml over those of its own group that its defaults list begins with."""
+    own = yaml.safe_load(path.read_text())
+    parents = [name for name in own.get("defaults", []) if isinstance(name, str) and name != "_self_"]
+    trees = [whole(parent) for name in parents if (parent := path.parent / f"{name}.yaml").is_file()]
+    lists = {"defaults": [entry for tree in (*trees, own) for entry in tree.get("defaults", [])]}
+    return {key: value for tree in (*trees, own, lists) for key, value in tree.items()}
+
+
 def defaults_of(path: Path) -> set[str]:
     """Keys that a yaml's defaults list fills: `/bottleneck@settings.bottleneck: vq` fills `bottleneck`."""
-    entries = [entry for entry in yaml.safe_load(path.read_text()).get("defaults", []) if isinstance(entry, dict)]
+    entries = [entry for entry in whole(path)["defaults"] if isinstance(entry, dict)]
     return {str(key).partition("@")[2].rpartition(".")[2] or str(key).strip("/") for entry in entries for key in entry}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(configs_dir())))
 def test_targets_exist_and_take_these_arguments(path):
     filled = defaults_of(path)
-    for node in targets(yaml.safe_load(path.read_text())):
+    for node in targets(whole(path)):
         target = hydra.utils.get_object(node["_target_"])
         names = inspect.signature(target).parameters
         given = {key for key in node if key != "defaults" and not (key.startswith("_") and key.endswith("_"))}

@@ -110,6 +110,7 @@ def test_a_gap_longer_than_the_shortest_clip_is_refused_at_once(clips):
 
 def test_the_data_module_tells_the_true_gap(clips):
     stream = {"batch_size": 8, "clips_per_block": 4, "val_percent": 0, "val_batches": 0, "num_workers": 0, "seed": 0}
+    stream |= {"train_percent": 100}
     facts = PairData(
         folder=clips, gap_s=0.45, pairs_per_clip=4, label_percent=0, labels_of="state.npy", **stream
     ).facts()

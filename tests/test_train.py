@@ -26,7 +26,7 @@ def take_brightness(sample, rng):
 def make_data(folder: Path, batch_size: int, num_workers: int) -> StreamData:
     return StreamData(
         folder=folder, take=take_brightness, samples_per_clip=2, batch_size=batch_size, clips_per_block=4,
-        val_percent=20, val_batches=1, num_workers=num_workers, seed=0,
+        val_percent=20, train_percent=100, val_batches=1, num_workers=num_workers, seed=0,
     )  # fmt: skip
 
 

@@ -85,7 +85,6 @@ def _patterns(by_task: Outcomes) -> tuple[Int[np.ndarray, "tasks p"], Int[np.nda
 
 def _percentiles(values: Float[np.ndarray, "r"]) -> Interval:
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(
-        values, [tail, 1 - tail], method="inverted_cdf"
-    )  # a drawn value: it may lie beside infinity
+    # no value between two that were drawn: one of them may be infinite
+    low, high = np.quantile(values, [tail, 1 - tail], method="inverted_cdf")
     return Interval(float(low), float(high))

@@ -17,17 +17,18 @@ from sim_finetune.predicates.view import solid_geoms
 NEAR_M = 0.05  # between the tool and the ball around a part of an object
 MOVED_M, MOVED_SHARE = 0.01, 0.1  # along an axis, of a part of an object; of a joint's range
 NEARLY = 0.8  # of what was missing at the start
-CAUSES = ("not_held", "wrong_object", "disturbed", "nearly", "never_near", "not_moved", "not_there")
+CAUSES = ("not_held", "nearly", "wrong_object", "disturbed", "never_near", "not_moved", "not_there")
 
 
 def failure(env: TaskEnv, played: Played) -> str:
     """Why the goal was not held; "" when it was. The first of CAUSES that is true of the episode:
 
     not_held: everything was so at a moment, and did not stay so for the spec's hold_s;
-    wrong_object: it moved something that the task does not move, and nothing that it does move;
+    nearly: at its best, progress lacked less than a fifth of what it lacked at the start, and nothing was disturbed;
+    wrong_object: it moved something that the task does not move, and nothing that it does move; where a task moves
+    nothing, the tool ended near something, and nearest to what the task is not about;
     disturbed: at the end something lay elsewhere that the task says to leave alone;
-    nearly: at its best, progress lacked less than a fifth of what it lacked at the start;
-    never_near: the tool came near nothing that the task moves (for tasks that move nothing: that they are about);
+    never_near: the tool came near nothing that the task moves (where it moves nothing: that it is about);
     not_moved: it came near, and moved nothing of it; not_there: it did, but not to where the goal says.
     Plays the episode's physics again in its environment, `env`, and leaves it at the end.
     """
@@ -36,16 +37,15 @@ def failure(env: TaskEnv, played: Played) -> str:
         return "" if row["success_held"] else "not_held"
     leaves = [part for goal in env.task_spec.goals() for part in every(goal) if not part.inner()]
     to_move = {name for part in leaves if part.said for name in moved(part)}
-    near, stirred = _near_and_stirred(
-        env, played.physics, to_move or {one.name for one in env.task_spec.goal_objects()}
-    )
-    begun = bool(to_move & stirred) if to_move else near
+    wanted = to_move or {thing.name for thing in env.task_spec.goal_objects()}
+    near, stirred = _near_and_stirred(env, played.physics, wanted)
+    disturbed = not all(part.holds(env.view) for part in leaves if not part.said)
     told = {
-        "wrong_object": stirred - to_move and not begun,
-        "disturbed": not all(part.holds(env.view) for part in leaves if not part.said),
-        "nearly": max(played.progress) - start > NEARLY * (1 - start),
+        "nearly": max(played.progress) - start > NEARLY * (1 - start) and not disturbed,
+        "wrong_object": stirred and not stirred & to_move if to_move else _beside(env) - wanted,
+        "disturbed": disturbed,
         "never_near": not near,
-        "not_moved": not begun,
+        "not_moved": to_move and not stirred & to_move,
         "not_there": True,
     }
     return next(cause for cause, true in told.items() if true)
@@ -62,6 +62,13 @@ def _near_and_stirred(env: TaskEnv, physics: Sequence[np.ndarray], wanted: set[s
         stirred |= {name for name, place in places.items() if np.abs(place - before[name]).max() > 1}
         near = near or any(_gap_m(env.view, name) < NEAR_M for name in wanted)
     return near, stirred
+
+
+def _beside(env: TaskEnv) -> set[str]:
+    """The object that is nearest to the tool now, when the tool is near it."""
+    gaps_m = {thing.name: _gap_m(env.view, thing.name) for thing in env.task_spec.objects}
+    nearest = min(gaps_m, key=lambda name: gaps_m[name])
+    return {nearest} if gaps_m[nearest] < NEAR_M else set()
 
 
 def _places(view: SceneView, thing: SceneObject) -> Float[np.ndarray, "n"]:

@@ -69,6 +69,8 @@ def test_moved_but_not_there_and_nearly_there():
     env = env_of("pick_and_place")
     assert cause(env, ("target", at_tool(env))) == "not_there"
     assert cause(env_of("pick_and_place"), ("target", at_tool(env)), progress=ALMOST) == "nearly"
+    env = env_of("pick_and_place", leave_alone=("other1",))
+    assert cause(env, ("target", at_tool(env)), ("other1", aside(env, "other1")), progress=ALMOST) == "disturbed"
 
 
 def test_progress_counts_from_where_it_began():
@@ -89,9 +91,13 @@ def test_an_articulated_object_moves_by_its_joint():
     assert cause(env, ("drawer/slide", 0.005)) == "not_moved" and cause(env, ("drawer/slide", 0.05)) == "not_there"
 
 
-def test_a_task_that_moves_nothing_asks_only_where_the_tool_came():
+def test_a_task_that_moves_nothing_asks_where_the_tool_came_and_ended():
     env = env_of("reach")
     assert cause(env, ("target", at_tool(env))) == "not_there"
+    env = env_of("reach")
+    env.data.joint("target").qpos[:3] = at_tool(env)  # passed on the way to another
+    assert cause(env, ("target", aside(env, "target")), ("other2", at_tool(env))) == "wrong_object"
+    assert cause(env, progress=ALMOST) == "nearly"
 
 
 @pytest.mark.parametrize("name", ["reach", "pick_and_place", "open_drawer", "lay_rope", "sweep_pile", "press_button"])

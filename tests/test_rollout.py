@@ -1,8 +1,8 @@
 """Rollouts: the expert succeeds, chance does not, everybody starts equally, a killed run goes on, rows come whole."""
 
 import json
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -59,19 +59,18 @@ def test_a_policy_is_asked_once_for_all_and_its_chunk_is_carried_out():
     assert stub.asked == [4, 4, 4] and [row["steps"] for row in rows] == [6] * 4
 
 
-def test_latency_is_that_of_the_pass_and_leaves_out_the_first():
+def test_latency_is_that_of_the_pass_and_leaves_out_the_first(monkeypatch):
+    clock = SimpleNamespace(now_s=0.0, perf_counter=lambda: clock.now_s)
+    monkeypatch.setattr("sim_finetune.games.time", clock)
+
     class Slow(Still):
         def act_envs(self, envs):
-            time.sleep(0.3 if self.first else 0.02)
-            self.first = False
+            clock.now_s += 0.02 if clock.now_s else 1.0
             return super().act_envs(envs)
 
-    games, slow = (
-        [play_through(make_env(task("reach"), studio("hand", 4)), seed=s, execute_steps=1) for s in (1, 2)],
-        Slow(),
-    )
-    slow.first = True
-    assert all(20 <= played.latency_ms < 150 for played in play_together(games, slow))
+    envs = [make_env(task("reach"), studio("hand", steps)) for steps in (1, 4)]
+    games = [play_through(env, seed=1, execute_steps=1) for env in envs]
+    assert [played.latency_ms for played in play_together(games, Slow())] == pytest.approx([1000, 20])
 
 
 def test_stages_that_were_done_are_counted():

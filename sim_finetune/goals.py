@@ -38,6 +38,10 @@ RULES = {
     "rope_between": Rule("rope", (UNDONE,)),
     "swept": Rule("pile", (UNDONE,)),
     "undisturbed": Rule("objects", (SHIFTED,)),
+    "near": Rule("object", (SHIFTED, EXCHANGED, UNDONE, HELD)),
+    "apart": Rule("object", (SHIFTED, UNDONE, HELD)),  # whoever changes places with it may be as far away
+    "beside": Rule("object", (SHIFTED, EXCHANGED, UNDONE, HELD)),
+    "in_region": Rule("object", (SHIFTED, UNDONE, HELD)),  # others may be there too
 }
 OPPOSITE = Rule("part", (UNDONE,))  # of `not` a simple predicate: what was so at the start must not be so again
 UNORDERED = ("layout_matches", "undisturbed")  # their lists may be permuted without saying something else
@@ -100,7 +104,7 @@ def _tied(leaf: Any, one: str, other: str) -> bool:
     """Whether the predicate is about the two together, and does not say which is which."""
     both = {one, other} <= {name for name, _ in leaf.names()}
     told_apart = leaf.kind == "not" or EXCHANGED in rule(leaf).notices
-    return both and (leaf.kind == "pose_near" or not told_apart)
+    return both and (leaf.kind in ("pose_near", "near") or not told_apart)
 
 
 def renamed(node: Any, names: Mapping[str, str]) -> Any:

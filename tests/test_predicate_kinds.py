@@ -36,6 +36,7 @@ class Case(NamedTuple):
 
 
 ON = {"kind": "on_top", "object": "a", "support": "b", "within_m": 0.02}
+TO_B = {"object": "a", "other": "b"}
 HELD = {"kind": "height_above", "object": "a", "above_m": 0.1}
 NEAR = {"kind": "pose_near", "object": "a", "target": "b", "within_m": 0.01, "yaw_within_rad": 0.2, "symmetry": 4}
 ON_B, OFF_B = {"a": [0, 0, 0.04], "b": [0, 0, 0]}, {"a": [0.1, 0, 0], "b": [0, 0, 0]}
@@ -155,6 +156,17 @@ SHOWN = {
             {"rope": [0, 0, 0], "b": [-0.2, 0, 0], "a": [0.2, 0, 0]},
         ],
         [{"rope": [0, 0, 0], "a": [-0.2, 0, 0], "b": [0, 0.2, 0]}],
+    ),
+    "near": Case({**TO_B, "kind": "near", "within_m": 0.1}, [A, B], [OFF_B], [ON_B, {**OFF_B, "a": [0.1, 0.01, 0]}]),
+    "apart": Case({**TO_B, "kind": "apart", "at_least_m": 0.1}, [A, B], [OFF_B], [{**OFF_B, "a": [0.09, 0, 0]}, HIGH]),
+    "beside": Case(
+        {**TO_B, "kind": "beside", "side": "front", "offset_m": 0.1, "within_m": 0.02},
+        [A, B],
+        [OFF_B],
+        [{**OFF_B, "a": place} for place in ([-0.1, 0, 0], [0.1, 0.03, 0], [0.1, 0, 0.05])],
+    ),
+    "in_region": Case(
+        {"kind": "in_region", "object": "a", "region_m": [0, 0, 1, 1]}, [A], [{"a": [0.1, 0, 0]}], [HIGH]
     ),
     "all": Case({"kind": "all", "parts": [ON, NEAR]}, [A, B], [ON_B], [OFF_B, {**ON_B, "a": [0, 0, 0.04, 0.5]}]),
     "any": Case({"kind": "any", "parts": [ON, HELD]}, [A, B], [ON_B, {**ON_B, "a": [0.1, 0, 0.2]}], [OFF_B]),

@@ -9,10 +9,10 @@ from scipy.spatial.distance import pdist
 
 from sim_finetune.placement import pattern_offsets
 from sim_finetune.predicates import every
-from sim_finetune.predicates.relations import SIDES
 from sim_finetune.skills.base import Step, World, at_height, smallest_turn, up
 from sim_finetune.skills.bridges import Bridge, bridge_of, bridge_over, in_a_row
-from sim_finetune.skills.patterns import PAINTED, TABLE_M, emptiest, spots
+from sim_finetune.skills.patterns import PAINTED, emptiest, spots
+from sim_finetune.skills.sides import POINTS, Pair
 from sim_finetune.skills.travel import TIP_M
 
 TURNS_RAD = tuple(np.linspace(0, np.pi, 6, endpoint=False))  # tried for a layout
@@ -24,8 +24,6 @@ ROPE_ENDS = ("start", "end")
 CLOSE_M = 0.075  # pitch of a row in which fingers have no room between two
 SQUARE_M = 0.001  # difference of two sides that are as good as equal
 LONG = 1.3  # length over breadth
-SURELY = 0.8  # of what is allowed: not just within the tolerance
-ROUND_M = 0.11  # beside what stands in the way
 MARGIN_M = 0.006  # between an object and the edge of what it shares with others
 
 
@@ -198,50 +196,12 @@ def _away(world: World, step: Step) -> Place:
     return Place(np.array([x, y, _rest_m(world, step.object)]))
 
 
-def _near(world: World, step: Step) -> Place:
-    """Straight towards the other, as near as is asked and a little nearer."""
-    other = world.centre(target_of(step))
-    away = _unit(world.centre(step.object) - other)
-    return _on_table(world, step, other + SURELY * step.want.within_m * away)
-
-
-def _apart(world: World, step: Step) -> Place:
-    """The nearest point on the table that is far enough from the other."""
-    here, other = world.centre(step.object), world.centre(target_of(step))
-    turns = np.linspace(0, 2 * np.pi, 72, endpoint=False) + np.arctan2(*(here - other)[1::-1])
-    ring = other[:2] + step.want.at_least_m / SURELY * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    off_table = np.maximum(np.maximum(TABLE_M[:2] - ring, ring - TABLE_M[2:]), 0).sum(axis=1)
-    cost = np.linalg.norm(ring - here[:2], axis=1) + 20 * off_table
-    return _on_table(world, step, ring[int(cost.argmin())])
-
-
-def _beside(world: World, step: Step) -> Place:
-    """On its side of the other; round the other when that stands in the way."""
-    here, other = world.centre(step.object)[:2], world.centre(target_of(step))[:2]
-    side = np.array(SIDES[step.want.side])
-    goal, across = other + step.want.offset_m * side, np.array([-side[1], side[0]])
-    radii = sum(float(world.env.task_spec.object(name).radius_m) for name in (step.object, target_of(step)))
-    way = goal - here
-    share = float(np.clip((other - here) @ way / max(way @ way, 1e-9), 0, 1))
-    if share > 0 and np.linalg.norm(here + share * way - other) < SURELY * radii:
-        goal = other + ROUND_M * np.copysign(1.0, (here - other) @ across) * across
-    return _on_table(world, step, goal)
-
-
-def _in_region(world: World, step: Step) -> Place:
-    """The nearest point well inside the region."""
-    low, high = np.array(step.want.region_m[:2]), np.array(step.want.region_m[2:])
-    margin = (1 - SURELY) * (high - low)
-    return _on_table(world, step, np.clip(world.centre(step.object)[:2], low + margin, high - margin))
-
-
-def _on_table(world: World, step: Step, point_m: np.ndarray) -> Place:
-    return Place(np.array([*point_m[:2], _rest_m(world, step.object)]))
-
-
-def _unit(vector: np.ndarray) -> Float[np.ndarray, "3"]:
-    level = at_height(vector, 0.0)
-    return level / max(float(np.linalg.norm(level)), 1e-9)
+def _pushed(world: World, step: Step) -> Place:
+    """Where statements about two objects, or about the table, send it."""
+    names = [step.object, step.target or step.object]
+    here, other = (world.centre(name)[:2] for name in names)
+    radii = sum(float(world.env.task_spec.object(name).radius_m) for name in names)
+    return Place(np.array([*POINTS[step.want.kind](Pair(here, other, radii), step.want), _rest_m(world, step.object)]))
 
 
 def _share(world: World, step: Step, half_m: np.ndarray) -> tuple[Float[np.ndarray, "3"], float | None]:
@@ -289,18 +249,15 @@ def _companions(goal: Any, step: Step) -> list[str]:
 
 PLACES: dict[str, Callable[[World, Step], Place]] = {
     "aligned_with": _aligned,
-    "apart": _apart,
     "assigned": _assigned,
-    "beside": _beside,
     "in_contact": _touching,
-    "in_region": _in_region,
     "in_zone": _in_zone,
     "inside": _inside,
     "layout_matches": _layout,
-    "near": _near,
     "not": _away,
     "on_top": _on_top,
     "pose_near": _pose_near,
     "rope_between": _rope_end,
     "sorted_by": _sorted,
+    **dict.fromkeys(POINTS, _pushed),
 }

@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lapa.files import atomic_path
+from lapa.files import atomic_path, write_json
 from lapa.report_codes import Card, cards
 from lapa.report_gather import Stage, gather
-from lapa.report_page import points, render
-from lapa.report_success import Comparison, Group, Success, compare, p_text, percent
+from lapa.report_numbers import bare_p, percent, points
+from lapa.report_page import render
+from lapa.report_settings import is_transfer
+from lapa.report_success import Comparison, Group, Success, compare
+from lapa.report_tables import markdown, rows, terminal_table
+from lapa.report_transfer import Rules, Transfer, transfer
+from lapa.report_transfer_page import TransferPart, transfer_part
 from lapa.stage import open_stage
 
 PAGE = "page.html"
+COMPARED = ("arm", "control", "claim", "measure", "alpha", "min_pairs")  # settings of report_success.compare
 
 
 def main(cfg: DictConfig) -> None:
@@ -24,34 +31,44 @@ def main(cfg: DictConfig) -> None:
     out = Path(cfg.out)
     runs = [cfg.runs] if isinstance(cfg.runs, str) else cfg.runs  # letter by letter, "/" is the whole machine
     stages = gather([Path(run) for run in runs], skip=out)
-    rules = {name: cfg[name] for name in ("arm", "control", "claim", "measure", "alpha", "min_pairs")}
-    success = compare(stages, **rules)
+    settled: Any = OmegaConf.to_container(cfg, resolve=True)
+    rules = Rules(**{name: settled[name] for name in Rules._fields})
+    found = transfer(stages, rules) if is_transfer(stages) else None
+    success = found.success if found else compare(stages, **{name: settled[name] for name in COMPARED})
     with open_stage(cfg, {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}) as frame:
         # What an unfinished stage has written so far is in no hash: show it as it is now.
         if not frame.done or not all(stage.finished for stage in stages):
-            write(out / PAGE, stages, success, cfg)
+            shown = {name: cfg[name] for name in ("main_values", "max_videos")}
+            part = transfer_part(stages, found, rules, **shown) if found else None
+            write(out, stages, success, part, cfg)
             frame.finish(record="Page", count=1, verdict=success.verdict, headline=success.headline)
-    show(success, cards(stages), Console())
+    show(success, found, [] if found else cards(stages), Console())
     print(f"page: {(out / PAGE).resolve()}")
 
 
-def write(path: Path, stages: list[Stage], success: Success, cfg: DictConfig) -> None:
-    """Render the page and put it at `path`, whole or not at all."""
+def write(out: Path, stages: list[Stage], success: Success, part: TransferPart | None, cfg: DictConfig) -> None:
+    """The page, and of a transfer run its main table as table.json and table.md, each whole or not at all."""
     shown = {name: cfg[name] for name in ("title", "measure", "max_videos")}
-    page = render(stages, success, **shown)
-    with atomic_path(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+    texts = {PAGE: render(stages, success, transfer=part, **shown)}
+    if part:
+        write_json(out / "table.json", rows(part.found))
+        texts["table.md"] = markdown(part.found)
+    for name, text in texts.items():
+        with atomic_path(out / name) as partial:
+            partial.write_text(text, encoding="utf-8")
 
 
-def show(success: Success, found: Sequence[Card], console: Console) -> None:
+def show(success: Success, found: Transfer | None, codes: Sequence[Card], console: Console) -> None:
     """Print the sentence, the same success table as on the page, what to read with care, and each card's verdict."""
-    if success.overall or not found:
+    if success.overall or found or not codes:
         console.print(Text(f"\n{success.headline}", style="bold"), soft_wrap=True)
     if success.overall:
         console.print(success_table(success))
+    if found:
+        console.print(terminal_table(found, console.width))
     for caution in success.cautions:
         console.print(Text(f"  • {caution}", style="dim"), soft_wrap=True)
-    for card in found:
+    for card in codes:
         console.print(Text(f"\n{card.stage}: {card.lines[-1]}", style="bold"), soft_wrap=True)
         for line in card.lines[:-1]:
             console.print(Text(f"  • {line}"), soft_wrap=True)
@@ -84,5 +101,4 @@ def _test(comparison: Comparison | None) -> tuple[str, str]:
     if comparison is None:
         return "", ""
     low, high = (points(bound) for bound in comparison.interval)
-    p_value = p_text(comparison.p_value).replace("\u00a0", "").removeprefix("p").removeprefix("=")
-    return f"{points(comparison.difference)} [{low}, {high}]", p_value
+    return f"{points(comparison.difference)} [{low}, {high}]", bare_p(comparison.p_value)

@@ -8,11 +8,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from lapa.report_codes import Card, cards, missing_cards
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import Stage
+from lapa.report_numbers import bare_p, bounds, duration, p_text, percent, points, short, signed
 from lapa.report_open_loop import GUESSES, open_loop
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
+from lapa.report_settings import COLOURS, SETTINGS, ablated
 from lapa.report_solved import shelves
-from lapa.report_success import Success, p_text, percent
+from lapa.report_success import Success
 from lapa.report_tasks import task_cards
+from lapa.report_transfer_page import TransferPart
 
 CAPTIONS = {
     "strips": "Before, after, what the decoder makes of before and the codes, what changed, and what the decoder leaves.",
@@ -26,38 +29,69 @@ MEANING = {
 }
 
 
-def render(stages: Sequence[Stage], success: Success, *, title: str, measure: str, max_videos: int) -> str:
-    """The page as HTML text.
+PARTS = {"matrix": "Body × body", "varied": "Ablations", "films": "Videos", "failures": "Failures", "chains": "Chain"}
+
+
+def render(
+    stages: Sequence[Stage],
+    success: Success,
+    *,
+    transfer: TransferPart | None,
+    title: str,
+    measure: str,
+    max_videos: int,
+) -> str:
+    """The page as HTML text; of a transfer run, what it has of its own stands in place of the success table and videos.
 
     `measure` is what decided a success; `max_videos` rows of rollout videos are embedded. The same stages give the same
     bytes: nothing on the page reads a clock.
     """
-    places, found = arm_places(stages, success), cards(stages)
-    verdict, headline = opening(success, found)
+    ran = stages
+    if transfer:
+        stages = [stage for stage in stages if not ablated(stage)]
+    places, found = COLOURS if transfer else arm_places(stages, success), cards(stages)
+    verdict, headline = opening(success, [] if transfer else found)
     template = environment().get_template("report.html.j2")
     return template.render(
         title=title,
         measure=MEANING[measure],
         captions=CAPTIONS,
-        total_s=sum(float(stage.timing["seconds"]) for stage in stages if stage.timing),
+        total_s=sum(float(stage.timing["seconds"]) for stage in ran if stage.timing),
         success=success,
         verdict=verdict,
         headline=headline,
         places=places,
-        work=work_rows(stages),
-        videos=video_rows(stages, places, measure, max_videos),
+        work=work_rows(ran),
+        transfer=transfer,
+        parts=transfer_parts(transfer),
+        videos=[] if transfer else video_rows(stages, places, measure, max_videos),
         shelves=shelves(stages),
         open_loop=open_loop(stages),
         guesses=list(GUESSES.values()),
-        cards=found,
+        cards=by_setting(found) if transfer else found,
         missing_cards=missing_cards(stages),
-        curve_groups=curve_groups(stages, places),
+        curve_groups=[] if transfer else curve_groups(stages, places),
+        setting_curves=transfer.curves if transfer else [],
         counts=data_counts(stages),
         funnels=funnels(stages),
         task_cards=task_cards(stages),
         machines=sorted({str(stage.timing["machine"]) for stage in stages if stage.timing}),
         versions=_versions(stages),
     )
+
+
+def transfer_parts(transfer: TransferPart | None) -> list[tuple[str, str, bool]]:
+    """(id, name, whether it is there) of a transfer run's own parts, for the line on top."""
+    if transfer is None:
+        return []
+    return [("settings", "Settings", True), *((id, name, bool(getattr(transfer, id))) for id, name in PARTS.items())]
+
+
+def by_setting(found: Sequence[Card]) -> list[Card]:
+    """Cards in the settings' order, each with its first picture only: a transfer run has many."""
+    order = {name: number for number, name in enumerate(SETTINGS)}
+    ranked = sorted(found, key=lambda card: (order.get(card.stage.split("/")[0], len(order)), card.stage))
+    return [card._replace(images=card.images[:1]) for card in ranked]
 
 
 def opening(success: Success, found: Sequence[Card]) -> tuple[str, str]:
@@ -77,25 +111,8 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters |= {"percent": percent, "p": p_text, "points": points, "duration": duration, "short": short}
+    found.filters |= {"signed": signed, "bounds": bounds, "bare_p": bare_p}
     return found
-
-
-def points(difference: float) -> str:
-    """A difference of rates in percentage points, with its sign: 0.31 → "+31", -0.04 → "−4"."""
-    return f"{100 * difference:+.0f}".replace("-", "\u2212")
-
-
-def duration(seconds: float) -> str:
-    """3725 → "1 h 2 min", 125 → "2 min 5 s", 5.25 → "5.2 s"."""
-    if seconds < 60:
-        return f"{seconds:.1f}\u00a0s" if seconds < 10 else f"{seconds:.0f}\u00a0s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}\u00a0min {rest}\u00a0s" if minutes < 60 else f"{minutes // 60}\u00a0h {minutes % 60}\u00a0min"
-
-
-def short(number: float) -> str:
-    """2100000 → "2.1 M", 1500 → "1,500"."""
-    return f"{number / 1e6:.1f}\u00a0M" if number >= 1e6 else f"{number:,.0f}"
 
 
 def _versions(stages: Sequence[Stage]) -> list[tuple[str, str]]:

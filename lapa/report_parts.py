@@ -67,8 +67,13 @@ def work_rows(stages: Sequence[Stage]) -> list[Work]:
     ]
 
 
-def video_rows(stages: Sequence[Stage], places: Mapping[str, int], measure: str, limit: int) -> list[FilmRow]:
-    """The first `limit` starts that were filmed, in order of task and seed and never of outcome, arms side by side."""
+def video_rows(
+    stages: Sequence[Stage], places: Mapping[str, int], measure: str, limit: int, *, spread: bool = False
+) -> list[FilmRow]:
+    """The first `limit` starts that were filmed, in order of task and seed and never of outcome, arms side by side.
+
+    spread: not the first ones but evenly over all of them, so that tasks of several kinds are seen.
+    """
     paths: dict[Start, dict[str, Path]] = {}
     rows: dict[Start, dict[str, dict[str, Any]]] = {}
     for stage in stages:
@@ -78,7 +83,9 @@ def video_rows(stages: Sequence[Stage], places: Mapping[str, int], measure: str,
         for name, path in stage.videos.items():
             if match := VIDEO_NAME.fullmatch(name):
                 paths.setdefault((match["task"], int(match["seed"])), {})[arm] = path
-    return [_film_row(start, paths[start], rows.get(start, {}), places, measure) for start in sorted(paths)[:limit]]
+    stride = max(1, len(paths) // limit) if spread else 1
+    chosen = sorted(paths)[::stride][:limit]
+    return [_film_row(start, paths[start], rows.get(start, {}), places, measure) for start in chosen]
 
 
 def curve_groups(stages: Sequence[Stage], places: Mapping[str, int]) -> list[CurveGroup]:

@@ -54,6 +54,15 @@ class Bar(NamedTuple):
     interval: Sequence[float] | None
 
 
+class Band(NamedTuple):
+    """One arm's success over the values of a quantity: (value, rate, interval); a level one does not depend on it."""
+
+    name: str
+    place: int  # in the page's series, 0-based
+    points: Sequence[tuple[str, float, tuple[float, float]]]
+    level: bool
+
+
 def metric_names(curves: Curves) -> list[str]:
     """Names to draw, loss first: "train/loss" and "val/loss" are one metric, drawn in one panel."""
     names = {name.split("/", 1)[1] for name in curves if name.startswith(("train/", "val/"))}
@@ -113,6 +122,51 @@ def horizon_svg(policies: Mapping[str, Sequence[float]], guesses: Mapping[str, S
         axes.set_xlabel("step of the chunk", color=FAINT, fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return to_svg(figure)
+
+
+def band_svg(bands: Sequence[Band], values: Sequence[str]) -> str:
+    """Success against a quantity's values: numbers on an axis (logarithmic when they span a decade), words side by side."""
+    numbers = [number(value) for value in values]
+    known = [number for number in numbers if number is not None]
+    scaled = len(known) == len(values) and len(values) > 1
+    at = dict(zip(values, known if scaled else range(len(values)), strict=True))
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _figure(3.5, 2.3)
+        for band in bands:
+            _band(axes, band, at, joined=scaled)
+        if scaled and min(known) > 0 and max(known) >= 10 * min(known):
+            axes.set_xscale("log")
+        axes.set_xticks(list(at.values()), list(at))
+        axes.minorticks_off()
+        axes.margins(x=0.06)
+        axes.set_ylim(0, 1)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        axes.yaxis.set_major_formatter(lambda rate, _: f"{100 * rate:.0f} %")
+        return to_svg(figure)
+
+
+def _band(axes: Axes, band: Band, at: Mapping[str, float], *, joined: bool) -> None:
+    """One arm: a line in its interval's band; bars without a line between words; dashes where nothing was varied."""
+    colour = SERIES[band.place % len(SERIES)]
+    x, rates = [at[value] for value, _, _ in band.points], [rate for _, rate, _ in band.points]
+    low, high = ([interval[end] for _, _, interval in band.points] for end in (0, 1))
+    if band.level or joined:
+        axes.fill_between(x, low, high, color=colour, alpha=0.08 if band.level else 0.2, linewidth=0)
+        dots: Any = {} if band.level else {"marker": "o", "markersize": 4}
+        axes.plot(
+            x, rates, color=colour, linewidth=1.2 if band.level else 1.8, linestyle="--" if band.level else "-", **dots
+        )
+    else:
+        axes.vlines(x, low, high, color=colour, linewidth=5, alpha=0.3)
+        axes.plot(x, rates, "o", color=colour, markersize=5)
+
+
+def number(value: str) -> float | None:
+    """A word as a number; None when it is none."""
+    try:
+        return float(value)
+    except ValueError:
+        return None
 
 
 def to_svg(figure: Figure) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lapa.report_gather import Stage
-from lapa.report_success import percent
+from lapa.report_numbers import percent
 
 RECORD = "Attempt"
 

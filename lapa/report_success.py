@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lapa.report_gather import Stage
+from lapa.report_numbers import p_text, percent
 from lapa.stats import Interval, PairedTable, mcnemar_of, paired_difference, paired_table, wilson
 
 Episodes = dict[tuple[str, int], dict[str, Any]]  # one arm's rows of episodes.jsonl by (task, seed)
@@ -66,11 +67,10 @@ def compare(
     which a paired p counts as a difference. Raises ValueError for another measure, two stages of one arm, two rows of
     one (task, seed), or rows that lack a needed entry.
     """
-    if measure not in MEASURES:
-        raise ValueError(f"no success measure {measure!r}; an episode has {', '.join(MEASURES)}")
+    check_measure(measure)
     arms = episodes_by_arm(stages)
     if not arms:
-        return Success("none", "No evaluation in this run yet.", None, [], _unfinished(stages))
+        return Success("none", "No evaluation in this run yet.", None, [], unfinished(stages))
     arms = {name: arms[name] for name in sorted(arms, key=lambda name: (name != arm, name == control, name))}
     overall = group("all", arms, control=control, measure=measure)
     families = sorted({str(row["family"]) for rows in arms.values() for row in rows.values()})
@@ -79,8 +79,14 @@ def compare(
         for family in families
     ]
     verdict, headline = sentence(overall, arm=arm, control=control, claim=claim, alpha=alpha)
-    cautions = [*_unfinished(stages), *_cautions(stages, arms, overall, min_pairs=min_pairs)]
-    return Success(verdict, headline, overall, groups, cautions)
+    told = [*unfinished(stages), *cautions(stages, arms, overall, min_pairs=min_pairs)]
+    return Success(verdict, headline, overall, groups, told)
+
+
+def check_measure(measure: str) -> None:
+    """Raises ValueError for a measure that episodes do not have."""
+    if measure not in MEASURES:
+        raise ValueError(f"no success measure {measure!r}; an episode has {', '.join(MEASURES)}")
 
 
 def episodes_by_arm(stages: Sequence[Stage]) -> dict[str, Episodes]:
@@ -118,7 +124,7 @@ def group(name: str, arms: dict[str, Episodes], *, control: str, measure: str) -
     """One success table: a row an arm that has episodes, and each arm against the control where they share starts."""
     rows = [_row(arm, episodes, measure) for arm, episodes in arms.items() if episodes]
     others = [arm for arm in arms if arm != control] if control in arms else []
-    found = [_compare(arm, control, arms, measure) for arm in others if _partners(arms[arm], arms[control])]
+    found = [_compare(arm, control, arms, measure) for arm in others if partners(arms[arm], arms[control])]
     return Group(name, rows, found)
 
 
@@ -138,16 +144,6 @@ def sentence(overall: Group, *, arm: str, control: str, claim: str, alpha: float
     return verdict, f"{words}: {rates} {seeds}, McNemar {p_text(found.p_value)}."
 
 
-def percent(rate: float) -> str:
-    """0.615 → "62 %" (with a space that does not break)."""
-    return f"{100 * rate:.0f}\u00a0%"
-
-
-def p_text(p_value: float) -> str:
-    """A p-value as it is read: never 0, two digits."""
-    return "p\u00a0<\u00a00.0001" if p_value < 1e-4 else f"p\u00a0=\u00a0{p_value:.2g}"
-
-
 def _row(arm: str, episodes: Episodes, measure: str) -> ArmRow:
     rows = list(episodes.values())
     share = {name: sum(bool(row[name]) for row in rows) / len(rows) for name in MEASURES}
@@ -157,7 +153,7 @@ def _row(arm: str, episodes: Episodes, measure: str) -> ArmRow:
     return ArmRow(arm, successes, len(rows), share[measure], wilson(successes, len(rows)), others, steps)
 
 
-def _partners(ours: Episodes, theirs: Episodes) -> list[tuple[str, int]]:
+def partners(ours: Episodes, theirs: Episodes) -> list[tuple[str, int]]:
     """The starts that both arms met. A pair whose first states differ is no pair, whatever its seed says."""
     shared = sorted(ours.keys() & theirs.keys())
     return [start for start in shared if ours[start].get("state_hash") == theirs[start].get("state_hash")]
@@ -165,7 +161,7 @@ def _partners(ours: Episodes, theirs: Episodes) -> list[tuple[str, int]]:
 
 def _compare(arm: str, control: str, arms: dict[str, Episodes], measure: str) -> Comparison:
     ours, theirs = arms[arm], arms[control]
-    table = paired_table((ours[start][measure], theirs[start][measure]) for start in _partners(ours, theirs))
+    table = paired_table((ours[start][measure], theirs[start][measure]) for start in partners(ours, theirs))
     first, second = table.rates
     return Comparison(arm, control, table, first - second, paired_difference(table), mcnemar_of(table))
 
@@ -174,12 +170,13 @@ def _of_family(rows: Episodes, family: str) -> Episodes:
     return {start: row for start, row in rows.items() if str(row["family"]) == family}
 
 
-def _unfinished(stages: Sequence[Stage]) -> list[str]:
+def unfinished(stages: Sequence[Stage]) -> list[str]:
+    """A line that names the stages whose doors have not finished, if there are any."""
     names = [stage.name for stage in stages if not stage.finished]
     return [f"Unfinished, so not counted in any result: {', '.join(names)}."] if names else []
 
 
-def _cautions(stages: Sequence[Stage], arms: dict[str, Episodes], overall: Group, *, min_pairs: int) -> list[str]:
+def cautions(stages: Sequence[Stage], arms: dict[str, Episodes], overall: Group, *, min_pairs: int) -> list[str]:
     """What a careful reader should know before believing the first sentence."""
     found = []
     for comparison in overall.comparisons:

@@ -17,11 +17,12 @@ from lapa.config import compose
 from lapa.report import main, show
 from lapa.report_data import data_counts, funnels
 from lapa.report_gather import gather
-from lapa.report_page import duration, points, render
+from lapa.report_numbers import duration, p_text, points
+from lapa.report_page import render
 from lapa.report_parts import curve_groups, video_rows
-from lapa.report_success import MEASURES, Success, arm_name, compare, p_text
+from lapa.report_success import MEASURES, Success, arm_name, compare
 
-SHOWN = {"title": "a run", "measure": "success_held", "max_videos": 4}
+SHOWN = {"transfer": None, "title": "a run", "measure": "success_held", "max_videos": 4}
 NOWHERE = Path("nowhere")
 
 
@@ -255,7 +256,7 @@ def test_names_from_outside_are_text_on_the_page(run):
 
 def test_the_terminal_shows_the_same_table(made):
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    show(succeeded(made), [], console)
+    show(succeeded(made), None, [], console)
     text = console.export_text()
     assert "62/100" in text and "33/100" in text and "<0.0001" in text and "…" not in text
 

@@ -24,7 +24,7 @@ def run(tmp_path):
 
 def page(folder, skip) -> str:
     stages = gather([folder], skip=skip)
-    return render(stages, compare(stages, **RULES), title="t", measure="success_held", max_videos=0)
+    return render(stages, compare(stages, **RULES), transfer=None, title="t", measure="success_held", max_videos=0)
 
 
 def test_every_replayed_policy_has_its_line(run, tmp_path):

@@ -1,0 +1,98 @@
+"""Stages in → the settings of a transfer run: which rollout is which arm's where, told by the names of folders."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lapa.report_gather import Stage
+
+ROLLOUT, ABLATIONS = "rollout_", "ablations"
+ARMS = ("scratch", "unipi", "vpt", "lapa", "shuffled", "actionvla")  # from what knows nothing to the ceiling
+COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series
+SETTINGS = {  # folder: (in words, what the videos show)
+    "in_domain": ("In domain", "videos of the same robot, same tasks, same room"),
+    "cross_task": ("Cross-task", "videos of other tasks"),
+    "cross_environment": ("Cross-environment", "videos of other tables, lights, cameras, textures"),
+    "cross_embodiment": ("Cross-embodiment", "videos of another robot"),
+    "human": ("Human video only", "videos of a hand-like body"),
+    "multi": ("Multi-embodiment", "all videos together"),
+}
+CELL = re.compile(r"(?P<source>.+)_to_(?P<target>.+)")
+CELL_OF = {"in_domain": ("panda", "panda"), "cross_embodiment": ("ur5e", "panda"), "human": ("hand", "panda")}
+
+Rollouts = dict[str, dict[str, Stage]]  # folder relative to the run ("" is the run's own) → arm → finished rollout
+
+
+class Setting(NamedTuple):
+    """One setting's rollouts by arm, in ARMS' order; `borrowed` names the folder of those that another setting made."""
+
+    name: str
+    title: str
+    about: str
+    arms: dict[str, Stage]
+    borrowed: dict[str, str]
+
+
+def is_transfer(stages: Sequence[Stage]) -> bool:
+    """Whether a folder is called like a setting, or like a cell of body × body."""
+    firsts = {stage.name.split("/")[0] for stage in stages if "/" in stage.name}
+    return any(first in SETTINGS or CELL.fullmatch(first) for first in firsts)
+
+
+def ablated(stage: Stage) -> bool:
+    """Whether a stage belongs to an ablation; those are shown as curves, not one by one."""
+    return stage.name.split("/")[0] == ABLATIONS
+
+
+def rollouts(stages: Sequence[Stage]) -> Rollouts:
+    """All finished rollouts, by folder and arm."""
+    found: Rollouts = {}
+    for stage in stages:
+        place, _, last = stage.name.rpartition("/")
+        if last.startswith(ROLLOUT) and stage.finished and stage.episodes:
+            found.setdefault(place, {})[last.removeprefix(ROLLOUT)] = stage
+    return found
+
+
+def settings(found: Rollouts, *, shared: Sequence[str]) -> list[Setting]:
+    """The run's settings in SETTINGS' order, then others by name; cells of body × body and ablations are none.
+
+    `shared`: arms that a setting may lack and that are then another's: the control and the ceiling.
+    """
+    names = [name for name in found if name and "/" not in name and not is_cell(name)]
+    order = {name: number for number, name in enumerate(SETTINGS)}
+    return [setting(name, found, shared=shared) for name in sorted(names, key=lambda n: (order.get(n, len(order)), n))]
+
+
+def cells(found: Rollouts, *, shared: Sequence[str]) -> dict[tuple[str, str], Setting]:
+    """(source, target) → the rollouts of that cell; settings that are a cell by another name fill it where it is empty."""
+    names = {pair: name for name, pair in CELL_OF.items() if name in found}
+    for name in found:
+        if (match := CELL.fullmatch(name)) and is_cell(name):
+            names[match["source"], match["target"]] = name
+    return {pair: setting(name, found, shared=shared) for pair, name in sorted(names.items())}
+
+
+def setting(name: str, found: Rollouts, *, shared: Sequence[str]) -> Setting:
+    """One setting with what it borrows: of its target body's own cell, of the run's folder, of in_domain."""
+    own, match = found[name], CELL.fullmatch(name) if is_cell(name) else None
+    lenders = [f"{match['target']}_to_{match['target']}"] if match else []
+    borrowed: dict[str, str] = {}
+    for arm in shared:
+        lender = next((place for place in [*lenders, "", "in_domain"] if arm in found.get(place, {})), None)
+        if arm not in own and lender is not None:
+            borrowed[arm] = lender
+    arms = own | {arm: found[place][arm] for arm, place in borrowed.items()}
+    title, about = SETTINGS.get(name, (name.replace("_", " "), ""))
+    return Setting(name, title, about, in_order(arms), borrowed)
+
+
+def is_cell(name: str) -> bool:
+    """Whether a folder is called `<source>_to_<target>`."""
+    return name not in SETTINGS and "/" not in name and CELL.fullmatch(name) is not None
+
+
+def in_order(arms: Mapping[str, Stage]) -> dict[str, Stage]:
+    """Known arms in ARMS' order, others behind them by name."""
+    order = {arm: number for number, arm in enumerate(ARMS)}
+    return {arm: arms[arm] for arm in sorted(arms, key=lambda arm: (order.get(arm, len(order)), arm))}

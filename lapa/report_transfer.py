@@ -1,0 +1,198 @@
+"""Stages of a transfer run in → its main table: settings × arms, each with intervals, tests, and its share of the gap."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from lapa.report_gather import Stage
+from lapa.report_numbers import signed
+from lapa.report_published import PUBLISHED, Published
+from lapa.report_settings import Setting, cells, rollouts, settings
+from lapa.report_success import (
+    ArmRow,
+    Comparison,
+    Episodes,
+    Group,
+    Success,
+    by_start,
+    cautions,
+    check_measure,
+    group,
+    partners,
+    unfinished,
+)  # fmt: skip
+from lapa.stats import holm
+from lapa.stats_bootstrap import GapShare, share_of_gap
+
+
+class Rules(NamedTuple):
+    """What counts and who is compared: entries of configs/report.yaml."""
+
+    arm: str
+    control: str
+    ceiling: str
+    claim: str
+    measure: str
+    alpha: float
+    min_pairs: int
+    bootstrap: dict[str, Any]  # draw_tasks, resamples, seed
+
+
+class Result(NamedTuple):
+    """One arm in one setting. Of a borrowed arm no test is shown: it stands where it was made."""
+
+    row: ArmRow
+    comparison: Comparison | None  # with the control
+    p_holm: float | None  # corrected over the whole table
+    share: GapShare | None  # of the gap between control and ceiling
+    seen: ArmRow | None  # on tasks that were demonstrated
+    unseen: ArmRow | None
+    borrowed: str | None  # "" is the run's own folder
+
+
+class SettingTable(NamedTuple):
+    """One setting's block of the main table, its families, and the paper's figures if it has any."""
+
+    name: str
+    title: str
+    about: str
+    results: list[Result]
+    families: list[Group]
+    published: Published | None
+    cautions: list[str]
+
+    def result(self, arm: str) -> Result | None:
+        """The arm's line; None when it was not measured here."""
+        return next((result for result in self.results if result.row.arm == arm), None)
+
+
+class Transfer(NamedTuple):
+    """What the page opens with, the main table, and the cells of body × body."""
+
+    success: Success
+    settings: list[SettingTable]
+    cells: dict[tuple[str, str], SettingTable]
+
+
+def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
+    """Everything that is said about success in a transfer run.
+
+    The p-values of all arms' comparisons in all settings are one family for Holm's correction; those of the matrix another.
+    Raises ValueError for a measure that episodes do not have.
+    """
+    check_measure(rules.measure)
+    found, demonstrated = rollouts(stages), _demonstrated(stages)
+    shared = (rules.control, rules.ceiling)
+    blocks = settings(found, shared=shared)
+    tables = corrected([table(block, demonstrated, rules) for block in blocks])
+    matrix = cells(found, shared=shared)
+    cell_tables = corrected([table(block, demonstrated, rules) for block in matrix.values()])
+    verdict, headline = opening_words(tables, rules)
+    told = [*unfinished(stages), *_told(tables)]
+    success = Success(verdict, headline, None, [], told)
+    return Transfer(success, tables, dict(zip(matrix, cell_tables, strict=True)))
+
+
+def table(block: Setting, demonstrated: set[str] | None, rules: Rules) -> SettingTable:
+    """One setting's block. Raises ValueError as `report_success.by_start`."""
+    arms = {arm: by_start(stage) for arm, stage in block.arms.items()}
+    compared: dict[str, str] = {"control": rules.control, "measure": rules.measure}
+    whole = group(block.title, arms, **compared)
+    seen, unseen = _halves(arms, demonstrated, compared)
+    results = [
+        Result(
+            row=row,
+            comparison=None if row.arm in block.borrowed else whole.against(row.arm),
+            p_holm=None,
+            share=gap_share(row.arm, arms, rules),
+            seen=seen.get(row.arm),
+            unseen=unseen.get(row.arm),
+            borrowed=block.borrowed.get(row.arm),
+        )
+        for row in whole.rows
+    ]
+    names = sorted({str(row["family"]) for rows in arms.values() for row in rows.values()})
+    families = [group(name, _of(arms, lambda row, name=name: row["family"] == name), **compared) for name in names]
+    told = cautions(list(block.arms.values()), arms, whole, min_pairs=rules.min_pairs)
+    return SettingTable(block.name, block.title, block.about, results, families, PUBLISHED.get(block.name), told)
+
+
+def gap_share(arm: str, arms: Mapping[str, Episodes], rules: Rules) -> GapShare | None:
+    """The arm's share of the gap, on starts that arm, control and ceiling met; None where one of the three is not there."""
+    if arm in (rules.control, rules.ceiling) or not {rules.control, rules.ceiling} <= arms.keys():
+        return None
+    ours, low, high = arms[arm], arms[rules.control], arms[rules.ceiling]
+    shared = set(partners(ours, low)) & set(partners(ours, high))
+    by_task: dict[str, list[list[bool]]] = {}
+    for start in sorted(shared):
+        by_task.setdefault(start[0], []).append([bool(rows[start][rules.measure]) for rows in (ours, low, high)])
+    return share_of_gap(by_task, **rules.bootstrap) if by_task else None
+
+
+def corrected(tables: Sequence[SettingTable]) -> list[SettingTable]:
+    """The same tables with Holm's p-values, over all their comparisons together."""
+    tested = [result.comparison.p_value for found in tables for result in found.results if result.comparison]
+    left = iter(holm(tested) if tested else [])
+    return [
+        found._replace(
+            results=[result._replace(p_holm=next(left)) if result.comparison else result for result in found.results]
+        )
+        for found in tables
+    ]
+
+
+def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, str]:
+    """The verdict and the first sentence: in how many settings the arm beats the control, and how much of the gap it closes."""
+    found = [result for block in tables if (result := block.result(rules.arm)) and result.comparison]
+    if not found:
+        return "none", f"Nothing to compare yet: no setting has both {rules.arm} and {rules.control}."
+    shown = [result.comparison for result in found if result.comparison and (result.p_holm or 0.0) < rules.alpha]
+    better = sum(comparison.difference > 0 for comparison in shown)
+    verdict = "helps" if better else "hurts" if shown else "open"
+    words = {"helps": f"{rules.claim} helps", "hurts": f"{rules.claim} hurts", "open": "No difference shown"}[verdict]
+    where = (
+        f"in {better or len(shown) or len(found)} of {len(found)} settings"
+        if len(tables) > 1
+        else f"({tables[0].title.lower()})"
+    )
+    shares = sorted(result.share.share for result in found if result.share and result.share.share is not None)
+    if not shares:
+        return verdict, f"{words} {where}: no ceiling, so no share of a gap."
+    span = " to ".join(dict.fromkeys((signed(shares[0]), signed(shares[-1]))))
+    return (
+        verdict,
+        f"{words} {where}: {rules.arm} closes {span}\u00a0% of the gap between {rules.control} and true actions.",
+    )
+
+
+def _demonstrated(stages: Sequence[Stage]) -> set[str] | None:
+    """Hashes of the tasks in the run's demonstrations; None when they do not say."""
+    named = next((stage.fact for stage in stages if stage.name == "demos"), {})
+    hashes = named.get("config", {}).get("task_hashes")
+    return None if hashes is None else set(hashes)
+
+
+def _halves(
+    arms: Mapping[str, Episodes], demonstrated: set[str] | None, compared: Mapping[str, str]
+) -> tuple[dict[str, ArmRow], dict[str, ArmRow]]:
+    """Each arm's row on demonstrated tasks and on others; empty unless there are both kinds."""
+    hashes = {row.get("task_hash") for rows in arms.values() for row in rows.values()}
+    if demonstrated is None or not hashes & demonstrated or hashes <= demonstrated:
+        return {}, {}
+    halves = [
+        _of(arms, lambda row, half=half: (row.get("task_hash") in demonstrated) is half) for half in (True, False)
+    ]
+    seen, unseen = ({row.arm: row for row in group("", half, **compared).rows} for half in halves)
+    return seen, unseen
+
+
+def _of(arms: Mapping[str, Episodes], chosen: Any) -> dict[str, Episodes]:
+    return {arm: {start: row for start, row in rows.items() if chosen(row)} for arm, rows in arms.items()}
+
+
+def _told(tables: Sequence[SettingTable]) -> list[str]:
+    """What to read with care; what several settings say is said once, with their names unless it is all of them."""
+    lines: dict[str, list[str]] = {}
+    for block in tables:
+        for line in block.cautions:
+            lines.setdefault(line, []).append(block.title)
+    return [line if len(titles) == len(tables) else f"{', '.join(titles)}: {line}" for line, titles in lines.items()]

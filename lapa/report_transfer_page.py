@@ -1,0 +1,85 @@
+"""A transfer run's stages and main table in → every part of its page, as one record for the template."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from lapa.report_chain import LINKS, Chain, chains
+from lapa.report_failures import FailureTable, failures
+from lapa.report_gather import Stage
+from lapa.report_matrix import Matrix, matrix
+from lapa.report_parts import CurveGroup, FilmRow, curve_groups, video_rows
+from lapa.report_published import SOURCE
+from lapa.report_settings import COLOURS, rollouts, settings
+from lapa.report_transfer import Rules, Transfer
+from lapa.report_varied import Varied, varied
+from lapa.stats_bootstrap import GapShare
+
+
+class Films(NamedTuple):
+    """One setting's videos: a row a start, a column an arm."""
+
+    title: str
+    arms: list[str]
+    rows: list[FilmRow]
+
+
+class TransferPart(NamedTuple):
+    """What the page shows of a transfer run beside what it shows of every run."""
+
+    found: Transfer
+    arm: str
+    control: str
+    ceiling: str
+    source: str  # of the paper's figures
+    links: Sequence[str]
+    matrix: Matrix | None
+    varied: list[Varied]
+    films: list[Films]
+    failures: FailureTable | None
+    chains: list[Chain]
+    curves: list[tuple[str, list[CurveGroup]]]
+
+    @property
+    def shares(self) -> list[tuple[str, GapShare]]:
+        """The arm's share of the gap, by setting, where there is one."""
+        found = ((table.title, result.share) for table in self.found.settings if (result := table.result(self.arm)))
+        return [(title, share) for title, share in found if share and share.share is not None]
+
+    @property
+    def best(self) -> list[float]:
+        """The highest value of each link over all settings."""
+        columns = zip(*(chain.links for chain in self.chains), strict=True)
+        return [max((link.value for link in column if link.value is not None), default=0.0) for column in columns]
+
+    @property
+    def varied_arms(self) -> set[str]:
+        """Arms that some panel of `varied` draws."""
+        return {arm for part in self.varied for arm in part.drawn}
+
+
+def transfer_part(
+    stages: Sequence[Stage], found: Transfer, rules: Rules, *, main_values: Mapping[str, object] | None, max_videos: int
+) -> TransferPart:
+    """`max_videos`: starts whose videos are shown, over all settings together; each setting has two at least."""
+    shared = (rules.control, rules.ceiling)
+    blocks = settings(rollouts(stages), shared=shared)
+    limit = max(2, max_videos // max(1, len(blocks)))
+    films = []
+    for block in blocks:
+        rows = video_rows(list(block.arms.values()), COLOURS, rules.measure, limit, spread=True)
+        arms = [arm for arm in block.arms if any(film.arm == arm for row in rows for film in row.films)]
+        films += [Films(block.title, arms, rows)] if rows else []
+    return TransferPart(
+        found, rules.arm, rules.control, rules.ceiling, SOURCE, LINKS,
+        matrix(found.cells, arm=rules.arm, control=rules.control),
+        varied(stages, main_values=main_values, shared=shared, measure=rules.measure),
+        films,
+        failures(blocks, rules.measure),
+        chains(stages, found.settings, rules.arm),
+        [(table.title, groups) for table in found.settings if (groups := _curves(stages, table.name))],
+    )  # fmt: skip
+
+
+def _curves(stages: Sequence[Stage], name: str) -> list[CurveGroup]:
+    """Learning curves of one setting's own trainings."""
+    return curve_groups([stage for stage in stages if stage.name.startswith(f"{name}/")], COLOURS)

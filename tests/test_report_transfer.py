@@ -1,0 +1,263 @@
+"""Laws of a transfer run's page: folders' names tell settings and arms, pairs are pairs, shares and tests are the stats'."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_run import fake_run
+from fake_transfer import FAMILIES, MAIN_VALUES, RATES, fake_transfer, rollout, spoil
+from rich.console import Console
+
+from lapa.config import compose
+from lapa.report import main
+from lapa.report_chain import chains
+from lapa.report_failures import CAUSES, failures
+from lapa.report_gather import Stage, gather
+from lapa.report_matrix import matrix
+from lapa.report_page import render
+from lapa.report_published import PUBLISHED
+from lapa.report_settings import ARMS, cells, is_transfer, rollouts, settings
+from lapa.report_tables import markdown, rows, terminal_table
+from lapa.report_transfer import Result, Rules, Transfer, transfer
+from lapa.report_transfer_page import transfer_part
+from lapa.report_varied import varied, words
+
+SHARED = ("scratch", "actionvla")
+RULES = Rules(
+    arm="lapa", control="scratch", ceiling="actionvla", claim="Watching", measure="success_held", alpha=0.05,
+    min_pairs=100, bootstrap={"draw_tasks": False, "resamples": 300, "seed": 0},
+)  # fmt: skip
+NOWHERE = Path("nowhere")
+CHOSEN = ("", "in_domain", "cross_environment", "human")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A run of three settings with ablations and a matrix, only to be read."""
+    return fake_transfer(tmp_path_factory.mktemp("runs") / "transfer", settings=CHOSEN, per_task=4)
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(made, tmp_path / "transfer"))
+
+
+@pytest.fixture(scope="module")
+def read(made: Path) -> list[Stage]:
+    return stages(made)
+
+
+@pytest.fixture(scope="module")
+def told(read: list[Stage]) -> Transfer:
+    return transfer(read, RULES)
+
+
+def stages(folder: Path) -> list[Stage]:
+    return gather([folder], skip=NOWHERE)
+
+
+def arm_of(told: Transfer, setting: str, arm: str) -> Result | None:
+    return next(table for table in told.settings if table.name == setting).result(arm)
+
+
+def again(folder: Path) -> Transfer:
+    return transfer(stages(folder), RULES)
+
+
+# Which rollout is whose
+
+
+def test_folders_tell_settings_and_arms(read):
+    blocks = settings(rollouts(read), shared=SHARED)
+    assert [block.name for block in blocks] == ["in_domain", "cross_environment", "human"]
+    assert list(blocks[0].arms) == list(ARMS)
+    assert [block.borrowed for block in blocks] == [
+        {"scratch": ""}, {"scratch": ""}, {"scratch": "", "actionvla": "in_domain"},
+    ]  # fmt: skip
+
+
+def test_a_recipe_of_one_setting_is_no_transfer_run(tmp_path):
+    folder = fake_run(tmp_path / "demo", episodes=8)
+    assert not is_transfer(stages(folder))
+    shutil.copytree(folder / "rollout_lapa", folder / "long" / "rollout_lapa")
+    assert not is_transfer(stages(folder))
+
+
+def test_an_unfinished_rollout_is_named_and_does_not_count(run):
+    (run / "human" / "rollout_lapa" / "manifest.json").unlink()
+    told = again(run)
+    assert arm_of(told, "human", "lapa") is None
+    assert told.success.cautions[0] == "Unfinished, so not counted in any result: human/rollout_lapa."
+
+
+def test_a_cell_borrows_from_its_targets_own_cell(read):
+    squares = cells(rollouts(read), shared=SHARED)
+    assert squares["hand", "ur5e"].borrowed == dict.fromkeys(SHARED, "ur5e_to_ur5e")
+    assert squares["hand", "panda"].name == "human"
+
+
+# What is said of them
+
+
+def test_rates_shares_and_tests_fit_together(told):
+    table = told.settings[0]
+    rate = {result.row.arm: result.row.rate for result in table.results}
+    assert rate == pytest.approx(RATES["in_domain"] | RATES[""], abs=0.008)
+    lapa = table.result("lapa")
+    assert lapa.share.share == pytest.approx((rate["lapa"] - rate["scratch"]) / (rate["actionvla"] - rate["scratch"]))
+    assert lapa.share.interval.low < lapa.share.share < lapa.share.interval.high
+    assert lapa.comparison.table.pairs == 144
+    assert table.result("scratch").share is None and table.result("actionvla").share is None
+
+
+def test_holm_corrects_the_whole_table_and_leaves_out_what_is_borrowed(told):
+    results = [result for table in told.settings for result in table.results]
+    tested = [result for result in results if result.p_holm is not None]
+    assert len(tested) == sum(len(RATES[name]) for name in CHOSEN if name)
+    assert all(result.p_holm >= result.comparison.p_value for result in tested)
+    least = min(tested, key=lambda result: result.comparison.p_value)
+    assert least.p_holm == pytest.approx(min(1.0, len(tested) * least.comparison.p_value))
+    assert all(result.comparison is None for result in results if result.borrowed is not None)
+
+
+def test_starts_that_differ_are_no_pairs_and_close_no_gap(run):
+    spoil(run / "human" / "rollout_lapa" / "episodes.jsonl", state_hash="elsewhere")
+    result = arm_of(again(run), "human", "lapa")
+    assert result.comparison is None and result.share is None and result.row.episodes == 144
+
+
+def test_demonstrated_tasks_are_seen(told, run):
+    result = arm_of(told, "in_domain", "lapa")
+    assert result.seen.episodes == result.unseen.episodes == 72
+    assert result.seen.successes + result.unseen.successes == result.row.successes
+    assert result.seen.rate > result.unseen.rate  # made so
+    spoil(run / "in_domain" / "rollout_lapa" / "episodes.jsonl", task_hash="0" * 16)
+    moved = arm_of(again(run), "in_domain", "lapa")
+    assert (moved.seen.episodes, moved.unseen) == (144, None)
+    shutil.rmtree(run / "demos")
+    assert arm_of(again(run), "in_domain", "vpt").seen is None
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(0.05, "hurts"), (0.23, "open"), (0.5, "helps")])
+def test_the_first_sentence_says_what_the_table_says(tmp_path, rate, verdict):
+    fake_transfer(tmp_path, settings=("",), per_task=4, more=False, films=0)
+    rng = np.random.default_rng(1)
+    ease = rng.normal(size=144)
+    for arm, own in {"lapa": rate, "actionvla": 0.7}.items():
+        rollout(tmp_path / "multi" / f"rollout_{arm}", rng, ease, own)
+    success = again(tmp_path).success
+    assert success.verdict == verdict and "lapa closes" in success.headline
+
+
+def test_an_unknown_measure_is_refused(read):
+    with pytest.raises(ValueError, match="no success measure 'luck'"):
+        transfer(read, RULES._replace(measure="luck"))
+
+
+def test_the_papers_shares_are_the_papers():
+    shares = {name: round(100 * published.share("lapa")) for name, published in PUBLISHED.items()}
+    assert shares == {"in_domain": 76, "cross_task": 92, "cross_environment": 37, "human": 61}
+    assert PUBLISHED["human"].benchmark == "SIMPLER"
+
+
+# Parts of the page
+
+
+def test_curves_take_the_main_run_as_a_point(read, told):
+    found = varied(read, main_values=MAIN_VALUES, shared=SHARED, measure=RULES.measure)
+    parts = {part.quantity: part for part in found}
+    videos = parts["videos [%]"]
+    assert [value for value, _ in videos.rows] == ["10", "30", "100"]
+    assert videos.rows[-1][1][0].rate == arm_of(told, "in_domain", "lapa").row.rate
+    assert (videos.arms, videos.drawn) == (["lapa"], ["lapa", "scratch", "actionvla"])
+    assert parts["demos [%]"].drawn == ["scratch", "lapa", "actionvla"]
+    assert [value for value, _ in parts["target"].rows] == ["features", "flow", "pixels"]
+    assert "nan" not in videos.plot and "var(--series-1)" in videos.plot
+    assert words("codebook_size") == "codebook size" and words("gap_s") == "gap [s]"
+
+
+def test_the_heat_map_is_the_arms_share(told):
+    squares = matrix(told.cells, arm="lapa", control="scratch")
+    assert squares.targets == ["hand", "panda", "ur5e"]
+    by_source = dict(squares.rows)
+    assert by_source["hand"][1].heat == pytest.approx(arm_of(told, "human", "lapa").share.share)
+    assert by_source["ur5e"][1] is None  # cross_embodiment was not run
+    assert matrix({}, arm="lapa", control="scratch") is None
+
+
+def test_failures_are_counted_by_cause_and_silent_without(read):
+    blocks = settings(rollouts(read), shared=SHARED)
+    told = failures(blocks, RULES.measure)
+    assert set(told.causes) <= set(CAUSES.values())
+    assert all(ending.episodes == 144 for part in told.settings for ending in part.endings)
+    assert [ending.arm for ending in told.settings[0].endings] == list(ARMS)
+    silent = [stage._replace(episodes=[row | {"failure": ""} for row in stage.episodes]) for stage in read]
+    assert failures(settings(rollouts(silent), shared=SHARED), RULES.measure) is None
+
+
+def test_the_chain_reads_each_stages_own_measure(read, told):
+    links = {chain.title: chain.links for chain in chains(read, told.settings, "lapa")}
+    assert [link.text for link in links["In domain"][:3]] == ["0.64", "53\u00a0%", "0.19"]
+    assert links["In domain"][0].value > links["Cross-environment"][0].value
+    assert links["Human video only"][3].value == arm_of(told, "human", "lapa").row.rate
+
+
+# The page and the tables
+
+
+def drawn(read: list[Stage]) -> str:
+    told = transfer(read, RULES)
+    part = transfer_part(read, told, RULES, main_values=MAIN_VALUES, max_videos=6)
+    return render(read, told.success, transfer=part, title="a run", measure="success_held", max_videos=6)
+
+
+def test_the_page_stands_alone_and_has_every_part(read):
+    page = drawn(read)
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    ids = set(re.findall(r'<section id="(\w+)"', page))
+    assert ids >= {"settings", "matrix", "varied", "films", "failures", "chains", "codes", "curves", "work"}
+    assert set(re.findall(r'<a href="#(\w+)"', page)) == ids
+    assert page.count("<video") == 3 * 2 * len(ARMS)  # settings, starts, arms
+    assert "Another benchmark, not this one: Language Table and SIMPLER" in page
+
+
+def test_names_from_outside_are_text_on_the_page(read):
+    named = {"family": "<script>x</script>", "failure": "<script>y</script>"}
+    spoilt = [
+        stage._replace(episodes=[row | named for row in stage.episodes], curves={}) for stage in read
+    ]  # fmt: skip
+    page = drawn(spoilt)
+    assert "<script>x" not in page and "<script>y" not in page and "&lt;script&gt;y" in page
+
+
+def test_tables_hold_every_arm(told):
+    flat = json.loads(json.dumps(rows(told), allow_nan=False))
+    main_rows = [row for row in flat if row["setting"] in CHOSEN]
+    assert len(main_rows) == sum(len(table.results) for table in told.settings)
+    assert set(main_rows[0]["families"]) == set(FAMILIES)
+    assert {row["setting"] for row in flat} > {"panda_to_ur5e", "hand_to_hand"}
+    lines = [line for line in markdown(told).splitlines() if line.startswith("|")]
+    assert len(lines) == 2 + len(main_rows)
+    assert len({line.count("|") for line in lines}) == 1
+
+
+@pytest.mark.parametrize(("width", "extra"), [(80, False), (140, True)])
+def test_the_terminals_table_fits(told, width, extra):
+    console = Console(width=width, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(terminal_table(told, width))
+    text = console.export_text()
+    assert "…" not in text and "cross-task" not in text and "Cross-environment" in text
+    assert ("62 / 49.6" in text) is extra and text.count("lapa") == 3
+
+
+def test_the_door_writes_page_and_tables(tmp_path, capsys):
+    run = fake_transfer(tmp_path / "transfer", settings=("", "in_domain"), per_task=4, more=False)
+    settled = [f"runs=[{run}]", f"out={run / 'report'}", "main_values={videos_percent: 100}", "bootstrap.resamples=200"]
+    main(compose("report", settled))
+    assert "Watching helps (in domain): lapa closes" in capsys.readouterr().out.replace("\n", " ")
+    assert {path.name for path in (run / "report").iterdir()} >= {"page.html", "table.json", "table.md"}
+    assert json.loads((run / "report" / "manifest.json").read_text())["verdict"] == "helps"

@@ -67,7 +67,7 @@ def _how(trained: Mapping[str, Any]) -> dict[str, Any]:
     if trained.get("record") == "ActionPolicy" and "init_from" not in inputs:
         rows["trained from"] = "scratch"
     share = config.get("data", {}).get("train_percent", 100)
-    rows["share of the demonstrations"] = f"{share:g} %" if share != 100 else "all that were not held out"
+    rows["share of the clips or demonstrations"] = f"{share:g} %" if share != 100 else "all that were not held out"
     steps, batch = trained.get("count", "?"), config.get("data", {}).get("batch_size", "?")
     rows["steps"] = f"{steps} of {batch} samples, seed {config.get('seed', '?')}"
     return rows | {name: f"{value:.4f}" for name, value in trained.get("final", {}).items() if name.startswith("val/")}

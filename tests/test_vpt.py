@@ -159,7 +159,7 @@ def test_videos_of_another_body_are_labelled_with_a_warning_and_learnt_from(root
     assert next(iter(data._loader(data.stream("val"), 0))).truth.isnan().all(), "a hand's actions are not a panda's"
 
 
-def test_the_chain_of_actionvla_keeps_the_pretraining_s_statistics(tmp_path):
+def test_the_chain_of_actionvla_keeps_its_statistics(tmp_path):
     """Its first act in fine-tuning is its last in pretraining, whatever the few demonstrations' mean is."""
     many, few = toys.write_demos(tmp_path / "many"), toys.write_demos(tmp_path / "few")
     out = tmp_path / "pretrained"

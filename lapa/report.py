@@ -12,14 +12,14 @@ from rich.text import Text
 
 from lapa.files import atomic_path, write_json
 from lapa.report_codes import Card, cards
-from lapa.report_gather import Stage, gather
+from lapa.report_gather import gather
 from lapa.report_numbers import bare_p, percent, points
 from lapa.report_page import render
 from lapa.report_settings import is_transfer
 from lapa.report_success import Comparison, Group, Success, compare
 from lapa.report_tables import markdown, rows, terminal_table
-from lapa.report_transfer import Rules, Transfer, transfer
-from lapa.report_transfer_page import TransferPart, transfer_part
+from lapa.report_transfer import Rules, Transfer, single, transfer
+from lapa.report_transfer_page import transfer_part
 from lapa.stage import open_stage
 
 PAGE = "page.html"
@@ -38,22 +38,18 @@ def main(cfg: DictConfig) -> None:
     with open_stage(cfg, {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}) as frame:
         # What an unfinished stage has written so far is in no hash: show it as it is now.
         if not frame.done or not all(stage.finished for stage in stages):
-            shown = {name: cfg[name] for name in ("main_values", "max_videos")}
-            part = transfer_part(stages, found, rules, **shown) if found else None
-            write(out, stages, success, part, cfg)
+            shown = {name: cfg[name] for name in ("title", "measure", "max_videos")}
+            part = transfer_part(stages, found, rules, cfg.main_values, cfg.max_videos) if found else None
+            write(out, render(stages, success, transfer=part, **shown), found or single(stages, success, rules))
             frame.finish(record="Page", count=1, verdict=success.verdict, headline=success.headline)
     show(success, found, [] if found else cards(stages), Console())
     print(f"page: {(out / PAGE).resolve()}")
 
 
-def write(out: Path, stages: list[Stage], success: Success, part: TransferPart | None, cfg: DictConfig) -> None:
-    """The page, and of a transfer run its main table as table.json and table.md, each whole or not at all."""
-    shown = {name: cfg[name] for name in ("title", "measure", "max_videos")}
-    texts = {PAGE: render(stages, success, transfer=part, **shown)}
-    if part:
-        write_json(out / "table.json", rows(part.found))
-        texts["table.md"] = markdown(part.found)
-    for name, text in texts.items():
+def write(out: Path, page: str, found: Transfer) -> None:
+    """The page, and its main table as table.json and table.md, each whole or not at all."""
+    write_json(out / "table.json", rows(found))
+    for name, text in {PAGE: page, "table.md": markdown(found)}.items():
         with atomic_path(out / name) as partial:
             partial.write_text(text, encoding="utf-8")
 

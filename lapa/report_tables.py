@@ -57,7 +57,7 @@ def markdown(found: Transfer) -> str:
     rows = ["| " + " | ".join(cells) + " |" for block in found.settings for cells in lines(block)]
     said = [f"{found.success.headline}\n", *head, *rows, f"\n{NOTE}; {MADE_ELSEWHERE}."]
     said += [f"{sources}."] if (sources := paper_note(found)) else []
-    said += [f"\n- {caution}" for caution in found.success.cautions]
+    said += ["", *(f"- {caution}" for caution in found.success.cautions)]
     return "\n".join(said).replace("\u00a0", " ") + "\n"
 
 

@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 from lapa.report_gather import Stage
 from lapa.report_numbers import signed
 from lapa.report_published import PUBLISHED, Published
-from lapa.report_settings import Setting, cells, rollouts, settings
+from lapa.report_settings import Setting, cells, in_order, rollouts, settings
 from lapa.report_success import (
     ArmRow,
     Comparison,
     Episodes,
     Group,
     Success,
+    arm_name,
     by_start,
     cautions,
     check_measure,
@@ -69,7 +70,8 @@ class Transfer(NamedTuple):
     """What the page opens with, the main table, and the cells of body × body."""
 
     success: Success
-    settings: list[SettingTable]
+    blocks: list[Setting]
+    settings: list[SettingTable]  # one of each block
     cells: dict[tuple[str, str], SettingTable]
 
 
@@ -82,14 +84,22 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     check_measure(rules.measure)
     found, demonstrated = rollouts(stages), _demonstrated(stages)
     shared = (rules.control, rules.ceiling)
-    blocks = settings(found, shared=shared)
-    tables = corrected([table(block, demonstrated, rules) for block in blocks])
     matrix = cells(found, shared=shared)
+    blocks = settings(found, shared=shared) or list(matrix.values())
+    tables = corrected([table(block, demonstrated, rules) for block in blocks])
     cell_tables = corrected([table(block, demonstrated, rules) for block in matrix.values()])
     verdict, headline = opening_words(tables, rules)
     told = [*unfinished(stages), *_told(tables)]
     success = Success(verdict, headline, None, [], told)
-    return Transfer(success, tables, dict(zip(matrix, cell_tables, strict=True)))
+    return Transfer(success, blocks, tables, dict(zip(matrix, cell_tables, strict=True)))
+
+
+def single(stages: Sequence[Stage], success: Success, rules: Rules) -> Transfer:
+    """The same record of a run without settings: one block of all its arms."""
+    arms = {arm_name(stage): stage for stage in stages if stage.finished and stage.episodes}
+    block = Setting("", "all tasks", "", in_order(arms), {})
+    blocks = [block] if arms else []
+    return Transfer(success, blocks, corrected([table(block, _demonstrated(stages), rules) for block in blocks]), {})
 
 
 def table(block: Setting, demonstrated: set[str] | None, rules: Rules) -> SettingTable:

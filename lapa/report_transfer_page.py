@@ -9,7 +9,7 @@ from lapa.report_gather import Stage
 from lapa.report_matrix import Matrix, matrix
 from lapa.report_parts import CurveGroup, FilmRow, curve_groups, video_rows
 from lapa.report_published import SOURCE
-from lapa.report_settings import COLOURS, rollouts, settings
+from lapa.report_settings import COLOURS
 from lapa.report_transfer import Rules, Transfer
 from lapa.report_varied import Varied, varied
 from lapa.stats_bootstrap import GapShare
@@ -30,6 +30,7 @@ class TransferPart(NamedTuple):
     arm: str
     control: str
     ceiling: str
+    places: dict[str, int]  # colours of arms
     source: str  # of the paper's figures
     links: Sequence[str]
     matrix: Matrix | None
@@ -58,11 +59,13 @@ class TransferPart(NamedTuple):
 
 
 def transfer_part(
-    stages: Sequence[Stage], found: Transfer, rules: Rules, *, main_values: Mapping[str, object] | None, max_videos: int
+    stages: Sequence[Stage], found: Transfer, rules: Rules, main_values: Mapping[str, object] | None, max_videos: int
 ) -> TransferPart:
-    """`max_videos`: starts whose videos are shown, over all settings together; each setting has two at least."""
-    shared = (rules.control, rules.ceiling)
-    blocks = settings(rollouts(stages), shared=shared)
+    """`main_values`: see `report_varied.varied`.
+
+    `max_videos`: starts whose videos are shown, over all settings together; each setting has two at least.
+    """
+    blocks = found.blocks
     limit = max(2, max_videos // max(1, len(blocks)))
     films = []
     for block in blocks:
@@ -70,9 +73,9 @@ def transfer_part(
         arms = [arm for arm in block.arms if any(film.arm == arm for row in rows for film in row.films)]
         films += [Films(block.title, arms, rows)] if rows else []
     return TransferPart(
-        found, rules.arm, rules.control, rules.ceiling, SOURCE, LINKS,
+        found, rules.arm, rules.control, rules.ceiling, COLOURS, SOURCE, LINKS,
         matrix(found.cells, arm=rules.arm, control=rules.control),
-        varied(stages, main_values=main_values, shared=shared, measure=rules.measure),
+        varied(stages, main_values=main_values, shared=(rules.control, rules.ceiling), measure=rules.measure),
         films,
         failures(blocks, rules.measure),
         chains(stages, found.settings, rules.arm),

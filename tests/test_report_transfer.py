@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import RULES as PLAIN
 from fake_run import fake_run
 from fake_transfer import FAMILIES, MAIN_VALUES, RATES, fake_transfer, rollout, spoil
 from rich.console import Console
@@ -20,8 +21,9 @@ from lapa.report_matrix import matrix
 from lapa.report_page import render
 from lapa.report_published import PUBLISHED
 from lapa.report_settings import ARMS, cells, is_transfer, rollouts, settings
+from lapa.report_success import compare
 from lapa.report_tables import markdown, rows, terminal_table
-from lapa.report_transfer import Result, Rules, Transfer, transfer
+from lapa.report_transfer import Result, Rules, Transfer, single, transfer
 from lapa.report_transfer_page import transfer_part
 from lapa.report_varied import varied, words
 
@@ -98,6 +100,20 @@ def test_a_cell_borrows_from_its_targets_own_cell(read):
     squares = cells(rollouts(read), shared=SHARED)
     assert squares["hand", "ur5e"].borrowed == dict.fromkeys(SHARED, "ur5e_to_ur5e")
     assert squares["hand", "panda"].name == "human"
+
+
+def test_a_run_of_cells_alone_has_them_in_its_table(read):
+    only = [stage for stage in read if stage.name.split("/")[0] in ("hand_to_ur5e", "ur5e_to_ur5e")]
+    told = transfer(only, RULES)
+    assert [table.name for table in told.settings] == ["hand_to_ur5e", "ur5e_to_ur5e"]
+    assert told.settings[0].result("lapa").share.share is not None
+
+
+def test_settings_of_which_nothing_is_finished_are_an_empty_table(run):
+    for path in run.rglob("rollout_*/manifest.json"):
+        path.unlink()
+    read = stages(run)
+    assert is_transfer(read) and "Nothing to compare yet" in drawn(read)
 
 
 # What is said of them
@@ -211,7 +227,7 @@ def test_the_chain_reads_each_stages_own_measure(read, told):
 
 def drawn(read: list[Stage]) -> str:
     told = transfer(read, RULES)
-    part = transfer_part(read, told, RULES, main_values=MAIN_VALUES, max_videos=6)
+    part = transfer_part(read, told, RULES, MAIN_VALUES, 6)
     return render(read, told.success, transfer=part, title="a run", measure="success_held", max_videos=6)
 
 
@@ -232,6 +248,16 @@ def test_names_from_outside_are_text_on_the_page(read):
     ]  # fmt: skip
     page = drawn(spoilt)
     assert "<script>x" not in page and "<script>y" not in page and "&lt;script&gt;y" in page
+
+
+def test_a_run_without_settings_has_a_table_of_one_block(tmp_path):
+    read = stages(fake_run(tmp_path / "demo"))
+    success = compare(read, **PLAIN)
+    (table,) = single(read, success, RULES).settings
+    arms = {row.arm: row for row in success.overall.rows}
+    assert {result.row.arm: result.row for result in table.results} == arms
+    assert table.result("lapa").p_holm == success.overall.against("lapa").p_value  # a family of one
+    assert "| all tasks | scratch |" in markdown(single(read, success, RULES))
 
 
 def test_tables_hold_every_arm(told):

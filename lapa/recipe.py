@@ -1,13 +1,15 @@
 """The recipe runner: named doors in order, each into its own folder; unchanged ones are skipped, killed ones go on."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from lapa.settings import steps_of
 from lapa.stage import MANIFEST
 
 
@@ -21,30 +23,33 @@ class Step(NamedTuple):
 
 
 def main(cfg: DictConfig) -> None:
-    """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`; ends with a table."""
+    """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, those of a recipe with settings for
+    `cfg.setting` and `cfg.arms`; ends with a table.
+    """
     console = Console()
     base = Path(cfg.out)
     # Reports last: what a recipe adds to another's steps comes behind them.
-    steps = sorted(cfg.recipe.steps.items(), key=lambda item: item[1].door == "report")
+    wanted = steps_of(cfg.recipe, setting=cfg.setting, arms=cfg.arms)
+    steps = sorted(wanted.items(), key=lambda item: item[1]["door"] == "report")
     done = []
     for number, (name, step) in enumerate(steps, start=1):
-        console.rule(f"{number}/{len(steps)}  {name}  (lapa {step.door})")
-        done.append(run_step(str(name), step, base, cfg))
+        console.rule(f"{number}/{len(steps)}  {name}  (lapa {step['door']})")
+        done.append(run_step(name, step, base, cfg))
     console.print(summary(done))
     page = base / "report" / "page.html"
     if page.is_file():
         console.print(f"page: {page.resolve()}", soft_wrap=True)
 
 
-def run_step(name: str, step: DictConfig, base: Path, cfg: DictConfig) -> Step:
+def run_step(name: str, step: Mapping[str, Any], base: Path, cfg: DictConfig) -> Step:
     """Enter one door. Everything under `base` is the recipe's own, so a changed step replaces its old result."""
     from lapa.cli import enter
 
     out, started = base / name, time.time()
     before = _stamp(out)
     common = [f"out={out}", "overwrite=true", f"num_workers={cfg.num_workers}", f"seed={cfg.seed}"]
-    enter(step.door, [*common, *step["with"]], Path(cfg.config_dir) if cfg.config_dir else None)
-    return Step(name, step.door, time.time() - started, before is not None and _stamp(out) == before)
+    enter(step["door"], [*common, *step["with"]], Path(cfg.config_dir) if cfg.config_dir else None)
+    return Step(name, step["door"], time.time() - started, before is not None and _stamp(out) == before)
 
 
 def _stamp(out: Path) -> int | None:

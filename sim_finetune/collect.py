@@ -1,5 +1,6 @@
 """Task specs and a body in, shards of expert demonstrations out; `Watch` gives clips without actions."""
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from lapa.files import value_hash
 from lapa.stage import open_stage
 from sim_finetune.demos import Plan, plan_slices, summarise, write_slice
 from sim_finetune.embodiment import load_embodiment
-from sim_finetune.episode import Jolts, Studio, film, kept_env, play, seed_block
+from sim_finetune.episode import Jolts, Studio, film, kept_env, look_of, play, seed_block
 from sim_finetune.exports import check_format, export
 from sim_finetune.library import load_library, manifest_folder, with_tasks
 
@@ -65,9 +66,10 @@ class Watch:
         videos_per_task: int,
         seed_base: int,
         jolts: Jolts,
+        look: Mapping[str, Any] | None,
     ):
         self.specs = load_library(Path(tasks))
-        self.studio = Studio(load_embodiment(embodiment), image_px, control_hz, (camera,), max_steps)
+        self.studio = Studio(load_embodiment(embodiment), image_px, control_hz, (camera,), max_steps, look_of(look))
         self.videos_per_task, self.seed_base = videos_per_task, seed_base
         self.jolts = jolts if isinstance(jolts, Jolts) else Jolts(**jolts)
 

@@ -12,7 +12,7 @@ from sim_finetune.arrange import place
 from sim_finetune.control import check_action, check_period, drive, limits, put_at, read_state, read_target, wire
 from sim_finetune.embodiment import PREFIX, Embodiment
 from sim_finetune.predicates import SceneView, keep_time, timed
-from sim_finetune.randomise import draw
+from sim_finetune.randomise import Randomise, draw
 from sim_finetune.render import Camera, camera_id
 from sim_finetune.rewards import reward, reward_terms, score
 from sim_finetune.scene import CAMERAS, compile_scene
@@ -29,7 +29,9 @@ class TaskEnv(gymnasium.Env):
 
     image_px: side of the pictures; control_hz: actions a second; cameras: names of scene cameras; max_steps: its end;
     observe_pixels: False leaves "pixels" out of observations (`draw` works), for fast stepping;
-    terminate_on_success: whether the episode ends when the goal has held for the spec's hold_s.
+    terminate_on_success: whether the episode ends when the goal has held for the spec's hold_s;
+    look: how everything looks, instead of what the spec says: the task stays what it is, and a seed puts its objects in
+    the same places; None: as the spec says.
 
     Observation {"pixels": {camera: UInt8[h w 3]}, "agent_pos": Float32[d]};
     action Float32[d]: joint targets [rad or m] and opening [0, 1].
@@ -50,6 +52,7 @@ class TaskEnv(gymnasium.Env):
         max_steps: int,
         observe_pixels: bool,
         terminate_on_success: bool,
+        look: Randomise | None,
         render_mode: str | None = "rgb_array",
     ):
         self.task_spec, self.embodiment = spec, embodiment  # `spec` is gymnasium's own word for its registry
@@ -57,8 +60,10 @@ class TaskEnv(gymnasium.Env):
         self.image_px, self.observe_pixels, self.terminate_on_success = image_px, observe_pixels, terminate_on_success
         self.render_mode, self._max_episode_steps = render_mode, max_steps
         self.metadata = {"render_modes": ["rgb_array"], "render_fps": control_hz}
-        self._body, self._compiled = embodiment, compile_scene(spec, embodiment)
-        self.model = self._compiled if spec.randomise is None else own_model(self._compiled)
+        self._look_given = look is not None
+        self._dressed = spec.model_copy(update={"randomise": look}) if look else spec
+        self._body, self._compiled = embodiment, compile_scene(self._dressed, embodiment)
+        self.model = self._compiled if self._dressed.randomise is None else own_model(self._compiled)
         self.data = mujoco.MjData(self.model)
         self.wiring = wire(self.model, embodiment, prefix=PREFIX)
         self.view = SceneView(
@@ -102,13 +107,16 @@ class TaskEnv(gymnasium.Env):
         return self.observation(), self._report() | look
 
     def _change_look(self) -> dict[str, Any]:
-        """Draw how the episode looks, when the spec asks for it, and say so: `info["randomisation"]`."""
-        spec = self.task_spec
+        """Draw how the episode looks, when the spec or a look asks for it, and say so: `info["randomisation"]`."""
+        spec = self._dressed
         if spec.randomise is None:
             return {}
-        drawn = draw(spec.randomise, list(CAMERAS), self.np_random)
+        rng = (
+            self.np_random.spawn(1)[0] if self._look_given else self.np_random
+        )  # a look leaves the start pose as it is
+        drawn = draw(spec.randomise, list(CAMERAS), rng)
         change_look(self._compiled, self.model, spec.randomise, drawn)
-        put_clutter(spec, self.model, self.data, drawn, self.np_random)
+        put_clutter(spec, self.model, self.data, drawn, rng)
         self.embodiment = lowered(self._body, drawn)
         return {"randomisation": drawn._asdict()}
 

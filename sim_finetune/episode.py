@@ -1,5 +1,6 @@
 """A task, a body and a seed in; one expert episode out, with pushes off its path. Pictures are drawn afterwards."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from omegaconf import DictConfig
 from sim_finetune.embodiment import Embodiment, check_embodiment
 from sim_finetune.env import TaskEnv
 from sim_finetune.expert import Expert
+from sim_finetune.randomise import Randomise
 from sim_finetune.solvers import solver_for
 from sim_finetune.spec import TaskSpec
 
@@ -26,13 +28,20 @@ class Studio(NamedTuple):
     control_hz: float  # also the frame rate of the clips
     cameras: tuple[str, ...]  # the first is the clip's mp4, the others are "<camera>.mp4"
     max_steps: int
+    look: Randomise | None = None  # as the tasks say
 
     @classmethod
     def of(cls, cfg: DictConfig) -> "Studio":
         """From a door's `embodiment` and `studio` keys."""
         body = check_embodiment(instantiate(cfg.embodiment, _convert_="all"))
         values: dict[str, Any] = dict(cfg.studio)
-        return cls(**{**values, "embodiment": body, "cameras": tuple(values["cameras"])})
+        values |= {"embodiment": body, "cameras": tuple(values["cameras"]), "look": look_of(values["look"])}
+        return cls(**values)
+
+
+def look_of(fields: Mapping[str, Any] | None) -> Randomise | None:
+    """The look that yaml describes (configs/look); None when it describes nothing."""
+    return Randomise(**fields) if fields else None
 
 
 class Jolts(NamedTuple):
@@ -88,6 +97,7 @@ def make_env(spec: TaskSpec, studio: Studio) -> TaskEnv:
         max_steps=studio.max_steps,
         observe_pixels=False,
         terminate_on_success=True,
+        look=studio.look,
     )
 
 

@@ -1,7 +1,7 @@
 """A folder of task files in, checked `TaskSpec`s out, in the order of their file names; and back, with what proves them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,19 @@ def load_library(folder: Path | str) -> list[TaskSpec]:
     return [load_task(path) for path in task_paths(folder)]
 
 
-def manifest_folder(folder: Path) -> Path | None:
-    """The folder when a door made it, to be hashed as an input; None for hand-written tasks."""
-    return folder if (folder / "manifest.json").is_file() else None
+def load_libraries(folders: Path | str | Sequence[str]) -> list[TaskSpec]:
+    """The tasks of one folder, or of several in their order."""
+    each = [folders] if isinstance(folders, (str, Path)) else folders
+    return [spec for folder in each for spec in load_library(folder)]
+
+
+def manifest_folder(folder: Path | str | Sequence[str]) -> Path | None:
+    """The folder when a door made it, to be hashed as an input; None for hand-written tasks, and for several folders:
+    `with_tasks` says what is in them.
+    """
+    if not isinstance(folder, (Path, str)):
+        return None
+    return Path(folder) if (Path(folder) / "manifest.json").is_file() else None
 
 
 def with_tasks(cfg: DictConfig, specs: list[TaskSpec]) -> DictConfig:

@@ -26,7 +26,7 @@ from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio, make_env, seed_block
 from sim_finetune.failures import failure
 from sim_finetune.games import Played, Row, play_through, play_together
-from sim_finetune.library import load_library, manifest_folder, with_tasks
+from sim_finetune.library import load_libraries, manifest_folder, with_tasks
 from sim_finetune.players import Particular, Player, robot_facts
 from sim_finetune.render import Camera
 from sim_finetune.spec import TaskSpec
@@ -130,7 +130,7 @@ def merge_rows(parts: Sequence[Part], out: Path) -> list[Row]:
 
 def main(cfg: DictConfig) -> None:
     """`lapa rollout checkpoint=DIR tasks=DIR out=DIR`: every task with the same seeds for whoever plays."""
-    specs, studio = load_library(Path(cfg.tasks)), Studio.of(cfg)
+    specs, studio = load_libraries(cfg.tasks), Studio.of(cfg)
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.episodes_per_task)
     player, inputs = OmegaConf.to_yaml(cfg.policy, resolve=True), player_inputs(cfg)
     plan = Plan(specs, studio, player, cfg.execute_steps, seeds.start + cfg.videos_per_task, cfg.video_px)
@@ -177,7 +177,7 @@ def player_inputs(cfg: DictConfig) -> dict[str, Path | None]:
     """What the result depends on by hash: the tasks, and the checkpoint instead of its path."""
     if "path" in cfg.policy.get("policy", {}) and not cfg.checkpoint:
         raise ValueError("this policy needs checkpoint=FOLDER; remote, expert, random and still need none")
-    return {"tasks": manifest_folder(Path(cfg.tasks)), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
+    return {"tasks": manifest_folder(cfg.tasks), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
 
 
 def table(summary: dict[str, Any], title: str) -> Table:

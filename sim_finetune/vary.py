@@ -28,8 +28,10 @@ def change_look(base: mujoco.MjModel, model: mujoco.MjModel, randomise: Randomis
         camera, (pos_m, target_m, _) = model.camera(name).id, CAMERAS[name]
         model.cam_pos[camera] = np.array(pos_m) + shift_m
         model.cam_quat[camera] = look_at(model.cam_pos[camera], np.array(target_m))
-    table, share = base.geom("table").id, randomise.table_colour
-    model.geom_rgba[table, :3] = (1 - share) * base.geom_rgba[table, :3] + share * np.array(drawn.table_rgb)
+    table, floor, share = base.geom("table").id, base.geom("floor").id, randomise.table_colour
+    own = np.array(randomise.table_rgb or base.geom_rgba[table, :3])
+    model.geom_rgba[table, :3] = (1 - share) * own + share * np.array(drawn.table_rgb)
+    model.geom_rgba[floor, :3] = randomise.floor_rgb or base.geom_rgba[floor, :3]
     plain = drawn.table_texture == TEXTURES[0]
     model.geom_matid[table] = -1 if plain else model.material(drawn.table_texture).id
     for body in range(base.nbody):

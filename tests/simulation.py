@@ -26,5 +26,11 @@ def make_env(name: str = "reach", body: str = "hand", **changes: Any) -> TaskEnv
         "image_px": 32,
         "control_hz": 10,
     }
-    settings |= {"cameras": ["front"], "max_steps": 60, "observe_pixels": False, "terminate_on_success": False}
+    settings |= {
+        "cameras": ["front"],
+        "max_steps": 60,
+        "observe_pixels": False,
+        "terminate_on_success": False,
+        "look": None,
+    }
     return TaskEnv(**(settings | changes))

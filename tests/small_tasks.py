@@ -29,7 +29,7 @@ def small_task(*objects: dict[str, Any], **fields: Any) -> TaskSpec:
 def small_env(spec: TaskSpec, **changes: Any) -> TaskEnv:
     """A hand, and no pictures."""
     settings: dict[str, Any] = {"image_px": 32, "control_hz": 10, "cameras": ["front"], "max_steps": 200}
-    settings |= {"observe_pixels": False, "terminate_on_success": False}
+    settings |= {"observe_pixels": False, "terminate_on_success": False, "look": None}
     return TaskEnv(spec=spec, embodiment=load_embodiment("hand"), **(settings | changes))
 
 

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 from small_sim import studio
 from small_tasks import small_env, small_task, thing
 
+from lapa.doors import configs_dir
 from sim_finetune.embodiment import load_embodiment
+from sim_finetune.episode import look_of
 from sim_finetune.expert import Expert
 from sim_finetune.rungs_sim import visible
 from sim_finetune.rungs_text import Candidate
@@ -80,3 +83,36 @@ def test_a_changed_look_does_not_make_a_speck_visible():
     candidate = Candidate("", spec, studio(), 0, known=(), episodes=(), facts={})
     with pytest.raises(ValueError, match="'a' fills 0"):
         visible(candidate, seeds=4, pixel_share=0.005, seed_share=0.5)
+
+
+WORKSHOP = OmegaConf.to_container(OmegaConf.load(configs_dir() / "look" / "workshop.yaml"))
+
+
+def test_a_look_changes_the_picture_and_neither_the_task_nor_its_start():
+    spec = small_task(thing("a"), thing("b", colour="blue"))
+    plain, dressed = small_env(spec), small_env(spec, look=look_of(WORKSHOP))
+    assert dressed.task_spec.hash == spec.hash
+    for seed in range(3):
+        info = plain.reset(seed=seed)[1], dressed.reset(seed=seed)[1]
+        np.testing.assert_array_equal(plain.get_physics(), dressed.get_physics())
+        change = np.abs(plain.draw("front").astype(float) - dressed.draw("front")).mean()
+        assert change > 30 and "randomisation" not in info[0]
+        assert (
+            np.abs(np.array(info[1]["randomisation"]["camera_shift_m"]["front"]) - [-0.04, -0.16, 0.04]).max() <= 0.03
+        )
+
+
+def test_a_look_without_a_spread_is_the_same_in_every_episode():
+    env = small_env(
+        small_task(thing("a")), look=look_of({"lamp": 0.5, "texture": "checker", "table_rgb": [0.1, 0.5, 0.1]})
+    )
+    looks = [env.reset(seed=seed)[1]["randomisation"] for seed in range(3)]
+    for look in looks:
+        assert look["lamp_strength"] == 0.5 and look["table_texture"] == "checker"
+    np.testing.assert_allclose(env.model.geom("table").rgba[:3], [0.1, 0.5, 0.1], atol=1e-6)
+
+
+def test_no_look_is_none_and_a_wrong_one_is_named():
+    assert look_of(None) is None and look_of({}) is None
+    with pytest.raises(ValueError, match="texture"):
+        look_of({"texture": "stripes"})

@@ -1,11 +1,13 @@
-"""lapa.recipe: doors in order, unchanged ones skipped, and every step of every shipped recipe composes."""
+"""lapa.recipe, lapa.settings: doors in order, unchanged ones skipped, and every step of every shipped recipe composes."""
 
 import pytest
 from omegaconf import OmegaConf
 
 from lapa import cli, recipe
 from lapa.config import choices, compose
+from lapa.settings import steps_of
 from lapa.stage import open_stage
+from sim_finetune.episode import seed_block
 
 
 def fake_door(cfg):
@@ -13,6 +15,12 @@ def fake_door(cfg):
         if not stage.done:
             (stage.out / "value").write_text(str(cfg.value))
             stage.finish(record="Clip", count=1)
+
+
+def walk_of(steps, out, **chosen):
+    """What the door `run` is given for a recipe."""
+    cfg = {"out": str(out), "num_workers": 0, "seed": 0, "config_dir": None, "setting": "all", "arms": None}
+    return OmegaConf.create({**cfg, "recipe": steps, **chosen})
 
 
 def test_unchanged_steps_are_skipped_and_changes_run_on(tmp_path, monkeypatch, capsys):
@@ -27,8 +35,7 @@ def test_unchanged_steps_are_skipped_and_changes_run_on(tmp_path, monkeypatch, c
             "first": {"door": "build", "with": [f"value={value}"]},
             "second": {"door": "label", "with": [f"source={tmp_path}/first"]},
         }
-        cfg = {"out": str(tmp_path), "num_workers": 0, "seed": 0, "config_dir": None, "recipe": {"steps": steps}}
-        recipe.main(OmegaConf.create(cfg))
+        recipe.main(walk_of({"steps": steps}, tmp_path))
         return capsys.readouterr().out.count("unchanged │")
 
     assert run(1) == 0
@@ -42,13 +49,118 @@ def test_reports_come_last_whatever_was_added_behind_them(tmp_path, monkeypatch)
     doors = []
     monkeypatch.setattr(cli, "enter", lambda door, overrides, config_dir: doors.append(door))
     steps = {name: {"door": name, "with": []} for name in ("build", "report", "label")}
-    cfg = {"out": str(tmp_path), "num_workers": 0, "seed": 0, "config_dir": None, "recipe": {"steps": steps}}
-    recipe.main(OmegaConf.create(cfg))
+    recipe.main(walk_of({"steps": steps}, tmp_path))
     assert doors == ["build", "label", "report"]
 
 
-@pytest.mark.parametrize("name", choices("recipe"))
+def unlike_steps(recipe):
+    """(door, overrides) of all steps; one of those that differ in folders only."""
+    steps = steps_of(recipe, setting="all", arms=None).values()
+    unlike = {
+        (step["door"], *(text.split("=")[0] if "runs/" in text else text for text in step["with"])): step
+        for step in steps
+    }
+    return [(step["door"], step["with"]) for step in unlike.values()]
+
+
+@pytest.mark.parametrize("name", [name for name in choices("recipe") if not name.startswith("transfer_")])
 def test_every_step_composes(name):
     cfg = compose("run", [f"recipe={name}", "videos=/videos"])
-    for step_name, step in cfg.recipe.steps.items():
-        compose(step.door, [f"out=/nowhere/{step_name}", "seed=0", "num_workers=0", "overwrite=true", *step["with"]])
+    for door, overrides in unlike_steps(cfg.recipe):
+        compose(door, ["out=/nowhere", "seed=0", "num_workers=0", "overwrite=true", *overrides])
+
+
+@pytest.mark.parametrize("name", [name for name in choices("recipe") if name.startswith("transfer_")])
+def test_sizes_are_all_that_variants_of_the_experiment_change(name):
+    """So that composing one composes all."""
+    variant, whole = (compose("run", [f"recipe={one}"]).recipe for one in (name, "transfer"))
+    assert set(variant.all) <= set(whole.all) and variant.sizes.keys() == whole.sizes.keys()
+    assert all(variant[part] == whole[part] for part in ("steps", "settings", "arms"))
+
+
+TABLE = {
+    "all": ["one", "two"],
+    "sizes": {"count": 3},
+    "settings": {
+        "one": {"body": "panda", "shared": ".", "arms": ["scratch", "lapa"], "more": []},
+        "two": {"body": "hand", "shared": ".", "arms": ["scratch", "lapa", "vpt"], "more": ["a=$body", "b=2"]},
+    },
+    "arms": {"scratch": {"home": "$shared"}, "lapa": {"home": "$setting"}, "vpt": {"home": "$setting"}},
+    "steps": {
+        "tasks": {"door": "propose", "with": ["count=$count"]},
+        "others": {"settings": ["two"], "door": "propose", "with": []},
+        "$setting/clips": {"arms": ["lapa", "vpt"], "door": "build", "with": ["$more", "body=$body"]},
+        "$home/policy_$arm": {"door": "train", "with": ["out/$shared/demos"]},
+    },
+}
+
+
+def names_of(setting="all", arms=None, **changes):
+    return steps_of(OmegaConf.create({**TABLE, **changes}), setting=setting, arms=arms)
+
+
+def test_a_step_is_made_once_for_each_name_it_gets():
+    steps = names_of()
+    assert list(steps) == [
+        "tasks", "policy_scratch", "one/clips", "one/policy_lapa", "others", "two/clips", "two/policy_lapa", "two/policy_vpt",
+    ]  # fmt: skip
+    assert steps["tasks"]["with"] == ["count=3"] and steps["two/clips"]["with"] == ["a=hand", "b=2", "body=hand"]
+    assert steps["policy_scratch"]["with"] == ["out/demos"] and steps["one/clips"]["with"] == ["body=panda"]
+
+
+def test_settings_and_arms_are_chosen():
+    assert list(names_of("one", ["scratch"])) == ["tasks", "policy_scratch"]
+    assert list(names_of(["two"], ["vpt"])) == ["tasks", "others", "two/clips", "two/policy_vpt"]
+    with pytest.raises(ValueError, match=r"no setting 'three'; there are \['all', 'one', 'two'\]"):
+        names_of("three")
+    with pytest.raises(ValueError, match=r"no arm 'unipi'; there are \['scratch', 'lapa', 'vpt'\]"):
+        names_of("one", ["unipi"])
+
+
+def test_two_steps_of_one_name_and_values_that_are_not_there_are_named():
+    with pytest.raises(ValueError, match="two steps of this recipe are called clips"):
+        names_of(steps={"clips": {"door": "build", "with": ["body=$body"]}})
+    with pytest.raises(ValueError, match=r"'x=\$colour': no value 'colour'; there are \['arm', 'arms', 'body'"):
+        names_of(steps={"clips": {"door": "build", "with": ["x=$colour"]}})
+    with pytest.raises(ValueError, match="a value that names itself"):
+        names_of(sizes={"count": "$count"})
+
+
+def test_no_stage_of_the_experiment_sees_a_seed_of_another_purpose():
+    """Videos (and ActionVLA, which has the videos' actions), demonstrations, rollouts, the ladder's trials: the seeds that
+    each door takes; and the validation seeds are those of no stage.
+    """
+    recipe = compose("run", ["recipe=transfer"]).recipe
+    used = seeds_used(recipe)
+    recipe.sizes.seed_base = 2_000_000
+    tuned = seeds_used(recipe)["rollout"]
+    purposes = [*used.values(), tuned]
+    assert set(used) == {"videos", "demos", "rollout", "propose"} and all(purposes)
+    assert sum(map(len, purposes)) == len(set().union(*purposes))
+
+
+def seeds_used(tree):
+    """{purpose: the seeds that its steps take}."""
+    used = {}
+    for door, overrides in unlike_steps(tree):
+        if door in ("build", "collect", "rollout", "propose"):
+            for purpose, seeds in seeds_of(door, compose(door, ["out=/nowhere", *overrides])):
+                used.setdefault(purpose, set()).update(seeds)
+    return used
+
+
+def seeds_of(door, cfg):
+    if door == "build":
+        sources = cfg.source.get("sources") or {"only": cfg.source}
+        for source in sources.values():
+            yield (
+                "videos",
+                range(source.episodes.seed_base, source.episodes.seed_base + source.episodes.videos_per_task),
+            )
+    elif door == "collect":
+        purpose = "videos" if cfg.seed_base == 0 else "demos"
+        yield purpose, seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.demos_per_task * cfg.tries)
+    elif door == "rollout":
+        yield "rollout", seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.episodes_per_task)
+    else:
+        yield "propose", range(cfg.seed_base, cfg.seed_base + cfg.ladder.R8_oracle.seeds)

@@ -1,0 +1,65 @@
+"""A recipe with settings and arms in; its steps out, each once for each name it gets when settings and arms are filled in."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+NAME = re.compile(r"\$(\w+)")
+MOST_DEPTH = 5  # of values in values
+EVERY = "all"
+Tree = dict[str, Any]
+
+
+def steps_of(recipe: DictConfig, *, setting: str | Sequence[str], arms: Sequence[str] | None) -> dict[str, Tree]:
+    """{name: {door, with}} in order. setting: one, several or "all"; arms: those of each setting when None.
+
+    A recipe without settings has its steps as they are written. ValueError for a setting, an arm or a value that is not
+    there, and when two different steps get one name.
+    """
+    tree: Any = OmegaConf.to_container(recipe, resolve=True)
+    if "settings" not in tree:
+        return tree["steps"]
+    steps: dict[str, Tree] = {}
+    for values in _rows(tree, setting, arms):
+        for name, step in tree["steps"].items():
+            if all(values[key] in step.get(f"{key}s", [values[key]]) for key in ("setting", "arm")):
+                own = _fill(name, values).removeprefix("./")
+                made = {"door": step["door"], "with": _overrides(step["with"], values)}
+                if steps.setdefault(own, made) != made:
+                    raise ValueError(f"two steps of this recipe are called {own}: {steps[own]['with']}, {made['with']}")
+    return steps
+
+
+def _rows(tree: Tree, setting: str | Sequence[str], arms: Sequence[str] | None) -> Iterator[Tree]:
+    """The values of each chosen setting with each of its arms."""
+    chosen = tree["all"] if setting == EVERY else [setting] if isinstance(setting, str) else setting
+    for one in chosen:
+        if one not in tree["settings"]:
+            raise ValueError(f"no setting {one!r}; there are {[EVERY, *tree['settings']]}")
+        for arm in arms or tree["settings"][one]["arms"]:
+            if arm not in tree["arms"]:
+                raise ValueError(f"no arm {arm!r}; there are {list(tree['arms'])}")
+            yield {**tree["sizes"], **tree["settings"][one], **tree["arms"][arm], "setting": one, "arm": arm}
+
+
+def _overrides(texts: Sequence[str], values: Mapping[str, Any]) -> list[str]:
+    """Every text filled in; one that is only the name of a list gives way to all that the list holds."""
+    lists = [values.get(text.removeprefix("$")) if text.startswith("$") else None for text in texts]
+    flat = [
+        each for text, some in zip(texts, lists, strict=True) for each in (some if isinstance(some, list) else [text])
+    ]
+    return [_fill(text, values) for text in flat]
+
+
+def _fill(text: str, values: Mapping[str, Any]) -> str:
+    """The text with each `$name` as its value, and the names in those."""
+    for _ in range(MOST_DEPTH):
+        missing = sorted(set(NAME.findall(text)) - set(values))
+        if missing:
+            raise ValueError(f"{text!r}: no value {missing[0]!r}; there are {sorted(values)}")
+        text = NAME.sub(lambda found: str(values[found[1]]), text)
+    if NAME.search(text):
+        raise ValueError(f"{text!r}: a value that names itself")
+    return text.replace("/./", "/")

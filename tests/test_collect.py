@@ -106,7 +106,14 @@ def test_statistics_are_those_of_the_columns():
 
 
 def test_watch_gives_pictures_words_and_the_tools_way_but_no_action(tasks):
-    settings = {"image_px": 32, "control_hz": 10, "camera": "front", "max_steps": 60, "videos_per_task": 2}
+    settings = {
+        "image_px": 32,
+        "control_hz": 10,
+        "camera": "front",
+        "max_steps": 60,
+        "videos_per_task": 2,
+        "look": None,
+    }
     watch = Watch(tasks=str(tasks), embodiment="hand", seed_base=0, jolts=Jolts(0.0, 1, 0.0), **settings)
     assert watch.items() == [(0, 0), (1, 0), (0, 1), (1, 1)]
     frames, text, motion = watch.watch((1, 0))

@@ -1,6 +1,6 @@
 """Streams of clips in, one stream out: several folders in every batch by weight, or batches of records alike in length."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -26,6 +26,16 @@ def shares(weights: dict[str, float], batch_size: int) -> dict[str, int]:
     if empty:
         raise ValueError(f"batch_size={batch_size} has no room for {', '.join(empty)}: raise it, or their weight")
     return counts
+
+
+def check_alike(facts: Mapping[str, Mapping[str, Any]], *, words: str) -> None:
+    """ValueError where a folder's facts, {name: {fact: value}}, are not the first one's; `words` say what is needed."""
+    first = next(iter(facts))
+    for name, theirs in facts.items():
+        faults = [f"{key} is {value} in {name}, {facts[first][key]} in {first}" for key, value in theirs.items()
+                  if value != facts[first][key]]  # fmt: skip
+        if faults:
+            raise ValueError(f"a mixture needs {words}: {'; '.join(faults)}")
 
 
 class Mixture(Batches):

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
-import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
 from torch import Tensor, nn
 
@@ -14,11 +12,11 @@ from lapa import checkpoint
 from lapa.memory import peak_mb
 from lapa.records import Demo
 from policy.average import Average
-from policy.heads.action import Examples, masked_mean
+from policy.bodies import make_normaliser
+from policy.heads.action import masked_mean
 from policy.inherit import inherit_codes, inherit_statistics, inherit_trunk
 from policy.models import ActionModel
 from policy.module import PolicyModule, Settings, plain
-from policy.normalise import Normaliser
 from policy.preflight import check_demos
 from policy.strategy import adapters, count, merge
 from policy.trunk import ALLOWED
@@ -53,7 +51,7 @@ class ActionPolicy(PolicyModule):
         self.settings |= {"backbone": self.backbone, "head": self.head, "codes_per_step": self.codes_per_step}
         kept = inherit_statistics(Path(self.init_from), self.head) if self.init_from is not None else None
         self.settings["statistics"] = kept or facts["statistics"] | {"head": self._fit(facts)}
-        self.facts = {key: facts[key] for key in ("fps", "image_px") if key in facts}
+        self.facts = {key: facts[key] for key in ("fps", "image_px", "name_robot", "mixture") if key in facts}
         self.model = ActionModel(**self.settings)
         if self.init_from is not None:
             inherit_trunk(self.model, Path(self.init_from), self.settings)
@@ -80,10 +78,11 @@ class ActionPolicy(PolicyModule):
         """The error of acting on demonstrations never trained on, in normalised units; returns what the policy does."""
         predicted = self.model(self.see(batch), list(batch.text), batch.state).float()
         wanted = self.model.normaliser.normalise(batch.state, batch.actions)
-        error, mean_error = (
-            masked_mean((guess - wanted).abs(), batch.action_mask) for guess in (predicted, wanted * 0)
-        )
-        rows = {"val/loss": error, "val/mean_error": mean_error}
+        errors, mask = (predicted - wanted).abs(), batch.action_mask
+        rows = {"val/loss": masked_mean(errors, mask), "val/mean_error": masked_mean(wanted.abs(), mask)}
+        for name, body in self.model.normaliser.bodies.items():
+            own = body.rows(batch.state)
+            rows[f"val/loss_{name}"] = masked_mean(errors[own], mask[own])
         if self.model.codes is not None:
             rows["val/accuracy"] = self._accuracy(batch)
         self.log_dict(rows, batch_size=len(batch.state), prog_bar=True, sync_dist=True)
@@ -113,11 +112,7 @@ class ActionPolicy(PolicyModule):
 
     def _fit(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         """The head's fit to normalised demonstrations."""
-        normaliser = Normaliser(
-            **{key: facts[key] for key in ("state_names", "action_names", "absolute", "statistics")},
-            normalisation=self.normalisation,
-        )
-        chunks = normaliser.scale(torch.from_numpy(facts["examples"].chunks)).numpy()
-        mask = np.broadcast_to(facts["examples"].mask[..., None], chunks.shape)
+        robot = {key: facts[key] for key in ("state_names", "action_names", "absolute", "statistics")}
+        normaliser = make_normaliser(**robot, normalisation=self.normalisation)
         head = checkpoint.build(self.head, allowed=ALLOWED)
-        return head.func.fit(Examples(chunks, mask), **head.keywords)
+        return head.func.fit(normaliser.examples(facts["examples"]), **head.keywords)

@@ -58,6 +58,12 @@ def read_videos(sample: dict[str, Any], cameras: Sequence[str]) -> dict[str, UIn
     }
 
 
+def fit_moments(moments: Moments) -> dict[str, Any]:
+    """Their statistics, and some of them as examples."""
+    every = -(-len(moments.state) // EXAMPLES)
+    return {"statistics": fit_statistics(moments), "examples": Moments(*(rows[::every] for rows in moments))}
+
+
 class DemoData(StreamData):
     """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (a gripper).
 
@@ -79,14 +85,19 @@ class DemoData(StreamData):
 
     def facts(self) -> dict[str, Any]:
         """The robot's names, statistics of the training demonstrations, and up to `EXAMPLES` moments to fit a head on."""
+        ours = {"cameras": self.cameras, "chunk_steps": self.chunk_steps, "labels": self.labels}
+        return super().facts() | self.robot() | ours | fit_moments(self.moments())
+
+    def robot(self) -> dict[str, list[str]]:
+        """Names of states and actions, and which actions are absolute."""
         names = {key: list(self.manifest[key]) for key in ("state_names", "action_names")}
-        kept = [name for name in self.absolute if name in names["action_names"]]
-        sources = state_sources(names["state_names"], names["action_names"], kept)
-        ours = {"cameras": self.cameras, "chunk_steps": self.chunk_steps, "absolute": kept, "labels": self.labels}
-        moments = take_moments(self._arrays(), sources=sources, chunk_steps=self.chunk_steps)
-        every = -(-len(moments.state) // EXAMPLES)
-        examples = Moments(*(rows[::every] for rows in moments))
-        return super().facts() | names | ours | {"statistics": fit_statistics(moments), "examples": examples}
+        return names | {"absolute": [name for name in self.absolute if name in names["action_names"]]}
+
+    def moments(self) -> Moments:
+        """All of the training demonstrations."""
+        robot = self.robot()
+        sources = state_sources(robot["state_names"], robot["action_names"], robot["absolute"])
+        return take_moments(self._arrays(), sources=sources, chunk_steps=self.chunk_steps)
 
     def _arrays(self) -> Any:
         index = ShardIndex(shard_paths(self.folder))

@@ -12,6 +12,7 @@ from lapa import checkpoint
 from lapa.files import file_hash
 from lapa.records import ActionChunk, Observation, checked
 from lapa.stage import MANIFEST, read_manifest
+from policy.bodies import each_robot, tell
 from policy.models import ActionModel, LatentModel
 from policy.preflight import check_robot, read_facts
 
@@ -25,8 +26,10 @@ class Policy:
 
     def __init__(self, *, model: ActionModel, device: torch.device, hash: str, facts: Mapping[str, Any]) -> None:
         self.model, self.device, self.hash, self.facts = model.to(device).eval(), device, hash, dict(facts)
-        self.embodiment, self.cameras = model.embodiment, model.cameras
-        self.state_names, self.action_names = model.normaliser.state_names, model.normaliser.action_names
+        self.embodiment, self.cameras = str(facts["embodiment"]), model.cameras
+        self.state_names, self.action_names = tuple(facts["state_names"]), tuple(facts["action_names"])
+        self.body = model.normaliser.bodies.get(self.embodiment)  # None: the network has no other
+        self.name_robot = bool(facts.get("name_robot", False))
         self.chunk_steps: int = facts["chunk_steps"]
         self.fps: float | None = facts.get("fps")
         self.image_px: int | None = facts.get("image_px")
@@ -48,7 +51,7 @@ class Policy:
         checked(observation)
         self._check_cameras(observation)
         self._check_state(observation.state)
-        self.model.trunk.backbone.tokenise([observation.text], torch.device("cpu"))
+        self.model.trunk.backbone.tokenise([self._told(observation)], torch.device("cpu"))
 
     def act_batch(self, observations: Sequence[Observation]) -> list[ActionChunk]:
         """One pass for all; ValueError names a camera that is missing or a state of another size."""
@@ -59,8 +62,12 @@ class Policy:
         filled = self._filled(observations)
         images = {name: torch.stack([o.images[name] for o in filled]).to(self.device) for name in self.cameras}
         state = torch.stack([o.state for o in filled]).to(self.device)
-        actions = self.model.act(images, [o.text for o in filled], state)
-        return [ActionChunk(chunk) for chunk in actions[: len(observations)].cpu()]
+        state = state if self.body is None else self.body.widen_state(state)
+        actions = self.model.act(images, [self._told(o) for o in filled], state)
+        return [ActionChunk(chunk) for chunk in actions[: len(observations), :, : len(self.action_names)].cpu()]
+
+    def _told(self, observation: Observation) -> str:
+        return tell(observation.text, self.embodiment) if self.name_robot else observation.text
 
     def _filled(self, observations: Sequence[Observation]) -> list[Observation]:
         """With the last one again and again, up to a batch size that the network has seen."""
@@ -82,13 +89,29 @@ class Policy:
             raise ValueError(f"state is not finite at {', '.join(wrong)}")
 
 
-def load(path: str | Path, device: str) -> Policy:
-    """The policy in `path` (a folder of `lapa train experiment=action_policy`) on `device` ("cpu", "cuda")."""
+def load(path: str | Path, device: str, embodiment: str | None = None) -> Policy:
+    """The policy in `path` (a folder of `lapa train experiment=action_policy`) on `device` ("cpu", "cuda").
+
+    embodiment: the robot it is to move; None where it was trained for one only. ValueError names those there are.
+    """
     folder = Path(path)
     saved = _settings(folder, kind="action", words="an action policy")
+    facts = _facts_of(each_robot(read_facts(saved)), embodiment, folder)
     model = ActionModel(**saved["model"])
     checkpoint.load_weights(folder, model)
-    return Policy(model=model, device=torch.device(device), hash=_intact(folder)[:16], facts=read_facts(saved))
+    return Policy(model=model, device=torch.device(device), hash=_intact(folder)[:16], facts=facts)
+
+
+def _facts_of(robots: Mapping[str, dict[str, Any]], embodiment: str | None, folder: Path) -> dict[str, Any]:
+    """Those of the robot that is meant."""
+    if embodiment is None and len(robots) > 1:
+        raise ValueError(
+            f"{folder} moves {', '.join(robots)}: embodiment=… says which (lapa rollout policy=several_robots)"
+        )
+    chosen = next(iter(robots)) if embodiment is None else embodiment
+    if chosen not in robots:
+        raise ValueError(f"{folder} moves {' or '.join(robots)}, not {chosen!r}")
+    return robots[chosen]
 
 
 class Thinker:

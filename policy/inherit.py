@@ -9,7 +9,7 @@ from lapa import checkpoint
 from lapa.stage import differences
 from policy.models import ActionModel, LatentModel
 
-NAMES = ("state_names", "action_names", "absolute")
+NAMES = ("embodiment", "state_names", "action_names", "absolute")
 
 
 def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any]) -> None:

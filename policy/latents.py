@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from lapa.mixture import Grouped, Mixture, shares
+from lapa.mixture import Grouped, Mixture, check_alike, shares
 from lapa.records import LatentStep, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
@@ -130,7 +130,9 @@ class LatentData(StreamData):
         }
         main = self.sources[MAIN]
         super().__init__(folder=folder, take=main.take, samples_per_clip=steps_per_clip, **stream)
-        _check_alike(self.sources)
+        check_alike(
+            {name: _codebook(each) for name, each in self.sources.items()}, words="one codebook and one picture size"
+        )
         self.camera, self.group_by_length = camera, group_by_length
 
     def stream(self, split: str, *, start_batch: int = 0) -> Batches:
@@ -174,16 +176,6 @@ def labels_of(clips: Path, codes: Path) -> dict[str, Any]:
     if labels["inputs"].get("clips") != manifest_hash(clips):
         raise ValueError(f"the labels in {codes} were made for other clips than {clips}; run `lapa label` on these")
     return labels
-
-
-def _check_alike(sources: Mapping[str, Source]) -> None:
-    """ValueError when a mixture's labels are of several codebooks, or its pictures of several sizes."""
-    facts = {name: _codebook(each) for name, each in sources.items()}
-    for name, theirs in facts.items():
-        faults = [f"{key} is {value} in {name}, {facts[MAIN][key]} in {MAIN}" for key, value in theirs.items()
-                  if value != facts[MAIN][key]]  # fmt: skip
-        if faults:
-            raise ValueError(f"a mixture needs one codebook and one picture size: {'; '.join(faults)}")
 
 
 def _codebook(source: Source) -> dict[str, Any]:

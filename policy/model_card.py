@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from policy.baselines import Guesses
+from policy.bodies import each_robot
 from policy.replay import POLICY
 
 KINDS = {
@@ -50,8 +51,10 @@ def _what(settings: Mapping[str, Any], trained: Mapping[str, Any]) -> dict[str, 
     rows = {"robot": model.get("embodiment", "none: codes, not commands"), "cameras": ", ".join(model["cameras"])}
     rows |= {"pictures": f"{facts.get('image_px', '?')} px square", "rate": f"{facts.get('fps', '?')} Hz"}
     if "action_names" in model:
-        rows |= {"states": ", ".join(model["state_names"]), "actions": ", ".join(model["action_names"])}
-        rows |= {"told as they are, not relative to the state": ", ".join(model["absolute"]) or "none"}
+        for name, robot in each_robot(model).items():
+            of = f" of {name}" if "embodiments" in robot else ""
+            rows |= {f"{what}{of}": ", ".join(robot[f"{what[:-1]}_names"]) for what in ("states", "actions")}
+            rows |= {f"told as they are, not relative to the state{of}": ", ".join(robot["absolute"]) or "none"}
         rows["chunk"] = f"{model['chunk_steps']} steps"
     codes = f"{model['codes_per_step']} codes a step"
     if "num_codes" in model:

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from lapa import checkpoint
 from lapa.records import Images
+from policy.bodies import make_normaliser
 from policy.heads.action import ActionHead
-from policy.normalise import Normaliser
 from policy.trunk import ALLOWED, Trunk, stack_cameras
 
 
@@ -75,7 +75,7 @@ class ActionModel(nn.Module):
         super().__init__()
         self.cameras, self.embodiment = tuple(cameras), embodiment
         self.trunk = Trunk(backbone=backbone, codes_per_step=codes_per_step)
-        self.normaliser = Normaliser(
+        self.normaliser = make_normaliser(
             state_names=state_names, action_names=action_names, absolute=absolute, statistics=statistics,
             normalisation=normalisation,
         )  # fmt: skip

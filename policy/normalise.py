@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32
 from torch import Tensor, nn
 
 from lapa.relative import STILL, state_sources
+from policy.heads.action import Examples
 
 
 def cut_chunk(actions: np.ndarray, start: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -82,6 +83,7 @@ class Normaliser(nn.Module):
         statistics: dict[str, Any], normalisation: str,
     ) -> None:  # fmt: skip
         super().__init__()
+        self.bodies: dict[str, Any] = {}  # of several robots: policy/bodies.py
         self.state_names, self.action_names = tuple(state_names), tuple(action_names)
         self.sources = state_sources(state_names, action_names, absolute)
         for kind in ("state", "action"):
@@ -103,6 +105,11 @@ class Normaliser(nn.Module):
     def scale(self, relative: Float[Tensor, "b n a"]) -> Float[Tensor, "b n a"]:
         """Relative actions (`Moments.chunks`) → scaled."""
         return (relative - self.action_centre) / self.action_scale
+
+    def examples(self, moments: Moments) -> Examples:
+        """What a head is fitted on."""
+        chunks = self.scale(torch.from_numpy(moments.chunks)).numpy()
+        return Examples(chunks, np.broadcast_to(moments.mask[..., None], chunks.shape))
 
     def denormalise(self, state: Float[Tensor, "b s"], scaled: Float[Tensor, "b n a"]) -> Float[Tensor, "b n a"]:
         """The inverse: what the robot is told."""

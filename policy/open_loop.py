@@ -30,8 +30,8 @@ FACTS = ("embodiment", "fps", "state_names", "action_names", "cameras", "image_p
 def main(cfg: DictConfig) -> None:
     """`lapa open_loop checkpoint=DIR demos=DIR out=DIR`: open_loop.json, a row an episode in open_loop.jsonl."""
     folder, checkpoint = Path(cfg.demos), Path(cfg.checkpoint)
-    policy = load(checkpoint, cfg.device)
     check_match(checkpoint, folder, split=cfg.split, val_percent=cfg.val_percent)
+    policy = load(checkpoint, cfg.device, read_manifest(folder)["embodiment"])
     demos = ShardIndex(shard_paths(folder))
     held = split_indices(demos.keys, split=cfg.split, val_percent=cfg.val_percent)
     if not held:
@@ -55,7 +55,7 @@ def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> N
     """ValueError when the demonstrations are another robot's, or were trained on."""
     facts, trained = read_manifest(demos), training_of(policy)
     check_demos(policy, {name: facts[name] for name in FACTS if name in facts})
-    if trained["inputs"].get("demos") == manifest_hash(demos):
+    if manifest_hash(demos) in trained["inputs"].values():
         own = trained["config"]["data"]["val_percent"]
         if (split, val_percent) != ("val", own):
             raise ValueError(f"the policy was trained on {demos}: it held out split=val with val_percent={own}")

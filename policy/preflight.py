@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from lapa import checkpoint
+from policy.bodies import each_robot
 
 Facts = Mapping[str, Any]  # by the manifests' own keys; what a side does not know is absent or None, and not compared
 
@@ -35,7 +36,7 @@ def check_demos(folder: Path, data: Facts) -> None:
         raise ValueError(f"{folder} holds a model of kind {saved.get('kind')!r}; init_from takes latent or action")
     there = read_facts(saved)
     if saved["kind"] == "action":
-        rows = [*_robot(there, data), *_same(there, data, "cameras", "chunk_steps"), *_statistics(there, data)]
+        rows = [*_each(there, data), *_same(there, data, "cameras", "chunk_steps")]
     else:
         theirs, ours = ({"cameras": len(facts["cameras"])} for facts in (there, data))
         rows = [*_same(theirs, ours, "cameras")]
@@ -62,6 +63,17 @@ def read_facts(saved: Mapping[str, Any]) -> dict[str, Any]:
     return {**saved["model"], **saved.get("facts", {})}
 
 
+def _each(there: Facts, here: Facts) -> Iterator[str]:
+    """Every robot of the data against the same one of the checkpoint, or its only one."""
+    theirs = each_robot(there)
+    for name, ours in each_robot(here).items():
+        other = next(iter(theirs.values())) if len(theirs) == 1 else theirs.get(name)
+        if other is None:
+            yield f"embodiment: {', '.join(theirs)} → {name}"
+        else:
+            yield from (*_robot(other, ours), *_statistics(other, ours))
+
+
 def _refuse(words: str, rows: Sequence[str]) -> None:
     if rows:
         raise ValueError(f"{words} (there → here): {'; '.join(rows)}")
@@ -72,6 +84,8 @@ def _choice(key: str, there: Facts) -> str:
     if key not in CHOICES:
         return ""
     fits = there["chunk_steps"] if key == "execute_steps" else there[key]
+    if key == "embodiment":
+        fits = " or ".join(there.get("embodiments", [fits]))
     return f" ({CHOICES[key]}={'[' + ','.join(fits) + ']' if key == 'cameras' else fits} fits)"
 
 

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from lapa import checkpoint, hub
 from lapa.files import atomic_path, file_hash
 from lapa.stage import open_stage, read_manifest
+from policy.bodies import each_robot
 from policy.infer import Policy, Thinker, load_latent
 from policy.infer import load as load_action
 from policy.model_card import write_card
@@ -21,7 +22,9 @@ TRAINING = ("record", "count", "parameters", "final", "inputs", "config")  # of 
 def main(cfg: DictConfig) -> None:
     """`lapa export checkpoint=DIR out=DIR`: config.json, model.safetensors, statistics.json, README.md; `push_to` sends them."""
     folder, results = Path(cfg.checkpoint), [Path(path) for path in cfg.results]
-    load_folder(folder, device="cpu")  # what does not load is not handed on
+    robots = list(each_robot(checkpoint.load_settings(folder).get("model", {})))
+    one = robots[0] if len(robots) > 1 else None
+    load_folder(folder, device="cpu", embodiment=one)  # what does not load is not handed on
     measured_of(folder, results)
     named = {f"result_{i}": path for i, path in enumerate(results)}
     told = {"checkpoint": folder, "results": None, "push_to": None, "private": None}
@@ -58,21 +61,23 @@ def measured_of(policy: Path, results: list[Path]) -> list[tuple[Path, dict[str,
     return measured
 
 
-def load(name: str, *, device: str, revision: str | None = None) -> Policy | Thinker:
+def load(
+    name: str, *, device: str, revision: str | None = None, embodiment: str | None = None
+) -> Policy | Thinker:  # fmt: skip
     """The policy in a folder (a training's, or one that `save` filled) or of a name on the hub ("user/name").
 
-    An action policy gives a Policy, a latent one a Thinker. ValueError when nothing is there, when it is no policy of ours,
-    names code that may not be built, or its tensors do not fit.
+    An action policy gives a Policy, for `embodiment` where it has several robots, a latent one a Thinker. ValueError when
+    nothing is there, when it is no policy of ours, names code that may not be built, or its tensors do not fit.
     """
-    return load_folder(hub.fetch(name, kind="model", revision=revision), device=device)
+    return load_folder(hub.fetch(name, kind="model", revision=revision), device=device, embodiment=embodiment)
 
 
-def load_folder(folder: Path, *, device: str) -> Policy | Thinker:
+def load_folder(folder: Path, *, device: str, embodiment: str | None) -> Policy | Thinker:
     """`load` of a folder, without a thought of the hub."""
     kind = checkpoint.load_settings(folder).get("kind")
     if kind not in LOADERS:
         raise ValueError(f"{folder} holds a model of kind {kind!r}; this loads {' or '.join(LOADERS)}")
-    return LOADERS[kind](folder, device)
+    return LOADERS[kind](folder, device) if embodiment is None else load_action(folder, device, embodiment)
 
 
 def training_of(folder: Path) -> dict[str, Any]:

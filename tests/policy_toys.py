@@ -1,5 +1,6 @@
 """A tiny policy, clips with codes and demonstrations as other rooms would have written them; for the policy's tests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,19 +58,24 @@ def write_codes(folder: Path, clips: Path, *, num_codes: int = 8, count: int = 2
     return folder
 
 
-def write_demos(folder: Path, *, embodiment: str = "panda", cameras: tuple[str, ...] = ("front",)) -> Path:
-    """Demonstrations of a robot of two joints and a gripper, which lead their state by a little."""
-    facts = {"embodiment": embodiment, "cameras": list(cameras), "state_names": NAMES, "action_names": NAMES}
+def write_demos(
+    folder: Path, *, embodiment: str = "panda", cameras: tuple[str, ...] = ("front",), names: Sequence[str] | None = None,
+    first: int = 0,
+) -> Path:  # fmt: skip
+    """Demonstrations of a robot of two joints and a gripper, or of `names`, which lead their state by a little."""
+    names = NAMES if names is None else names
+    facts = {"embodiment": embodiment, "cameras": list(cameras)}
+    facts |= {"state_names": list(names), "action_names": list(names)}
     with open_stage(OmegaConf.create({"out": str(folder), **facts}), {}) as stage:
-        rows = [demo(i, cameras) for i in range(20)]
+        rows = [demo(i, cameras, len(names)) for i in range(first, first + 20)]
         count = write_shard(folder / "demos-000000.tar", rows)
         stage.finish(record="Demo", count=count, fps=10, image_px=PX, **facts)
     return folder
 
 
-def demo(seed: int, cameras: tuple[str, ...]) -> dict:
+def demo(seed: int, cameras: tuple[str, ...], joints: int) -> dict:
     rng = np.random.default_rng(seed)
-    state = np.cumsum(rng.normal(0, 0.1, (FRAMES, 3)), axis=0).astype(np.float32)
+    state = np.cumsum(rng.normal(0, 0.1, (FRAMES, joints)), axis=0).astype(np.float32)
     action = state + rng.normal(0.05, 0.02, state.shape).astype(np.float32)
     more = {f"{camera}.mp4": video(seed + 100) for camera in cameras[1:]}
     about = {"text": "reach the red block", "fps": 10}

@@ -77,7 +77,7 @@ def panda_port(tmp_path_factory):
         yield port, checkpoint
 
 
-def _panda_demo(seed, cameras):
+def _panda_demo(seed, cameras, joints):
     rng = np.random.default_rng(seed)
     home = np.array([*studio().embodiment.home, 1.0], np.float32)
     state = home + np.cumsum(rng.normal(0, 0.02, (toys.FRAMES, len(home))), axis=0).astype(np.float32)

@@ -5,6 +5,7 @@ import argparse
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lapa.doors import DOORS, door_help, named
@@ -12,7 +13,7 @@ from lapa.doors import DOORS, door_help, named
 
 def main(argv: list[str] | None = None) -> None:
     """Parse, compose and enter one door. A user's mistake ends in one line and exit status 2."""
-    parser = build_parser()
+    parser = build_parser(sys.argv[1:] if argv is None else argv)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
@@ -57,8 +58,11 @@ def enter(door: str, overrides: list[str], config_dir: Path | None = None) -> No
         sys.argv[1:] = typed
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """One sub-command a door; every one takes Hydra overrides and a folder of the user's own yaml."""
+def build_parser(typed: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """One sub-command a door; every one takes Hydra overrides and a folder of the user's own yaml.
+
+    typed: the command line; the help of `lapa build source=folder --help` shows the yaml of that source too.
+    """
     parser = argparse.ArgumentParser("lapa", description="Robot policies from videos that nobody labelled.")
     doors = parser.add_subparsers(dest="door", metavar="DOOR")
     for name, door in DOORS.items():
@@ -66,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
             name,
             help=door.summary,
             description=door.summary,
-            epilog=door_help(name),
+            epilog=door_help(name, typed),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         sub.add_argument("--config-dir", type=Path, help="a folder of your own yaml, laid out like configs/")

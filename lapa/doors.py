@@ -1,6 +1,7 @@
 """The doors by name: which function each enters and what its help shows, read from yaml text alone (fast, no torch)."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,12 +61,25 @@ def _quoted(word: str) -> str:
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), word) + "'"
 
 
-def door_help(name: str) -> str:
-    """The door's yaml, as it stands, and the choices of the groups it names."""
+def door_help(name: str, typed: Sequence[str] = ()) -> str:
+    """The door's yaml, as it stands, the choices of the groups it names, and the yaml of each choice that was `typed`."""
     path = configs_dir() / f"{name}.yaml"
     text = path.read_text() if path.is_file() else ""
-    lines = [f"  {group}={{{','.join(names)}}}" for group, names in _groups(text).items() if names]
-    return f"configs/{name}.yaml:\n\n{text}\n" + ("choices:\n" + "\n".join(lines) if lines else "")
+    groups = _groups(text)
+    lines = [f"  {group}={{{','.join(names)}}}" for group, names in groups.items() if names]
+    chosen = [(group, choice) for group, _, choice in (word.partition("=") for word in typed)]
+    shown = [
+        _shown(configs_dir() / group / f"{choice}.yaml") for group, choice in chosen if choice in groups.get(group, [])
+    ]
+    return f"configs/{name}.yaml:\n\n{text}\n" + "".join(shown) + ("choices:\n" + "\n".join(lines) if lines else "")
+
+
+def _shown(path: Path) -> str:
+    """A choice's yaml after those of its own group that it begins with."""
+    text = path.read_text()
+    entries = yaml.safe_load(text).get("defaults", [])
+    parents = [path.with_name(f"{entry}.yaml") for entry in entries if isinstance(entry, str) and entry != "_self_"]
+    return "".join(map(_shown, parents)) + f"configs/{path.parent.name}/{path.name}:\n\n{text}\n"
 
 
 def override_keys(name: str) -> list[str]:

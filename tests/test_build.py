@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import webdataset
 from raw_videos import cut_short, steady, write_video
 
@@ -17,7 +18,9 @@ from lapa.config import compose
 from lapa.shards import ShardIndex, read_shard, shard_paths
 from lapa.stage import read_manifest, result_hashes
 from lapa.video import decode_mp4
-from video_data.build import main
+from video_data.build import main, read_item
+from video_data.clip import Clip, Fault, clip_key
+from video_data.filters import Filters
 
 SMALL = ["image_px=32", "max_clip_s=1", "videos_per_shard=2", "num_workers=0"]
 
@@ -91,6 +94,19 @@ def test_names_with_dots_slashes_and_spaces_stay_apart(built):
 def test_processes_change_no_byte(videos, built, tmp_path):
     build(videos, tmp_path / "clips", "num_workers=2")
     assert result_hashes(tmp_path / "clips") == result_hashes(built)
+
+
+def test_a_part_that_cannot_be_used_is_quarantined_and_the_rest_is_kept():
+    class Source:
+        def read(self, item):
+            frames = torch.zeros(10, 3, 16, 16, dtype=torch.uint8)
+            frames[5:] = 200
+            yield Fault("a.mp4, segment 3", "ends before it begins")
+            yield Clip(clip_key(item, 0), frames, 10.0, "", item, "hand", 0.0, {})
+
+    outcome, samples = read_item("a.mp4", Source(), Filters(**compose("build", ["out=x"]).filters))
+    assert outcome.clips == len(samples) == 1 and outcome.embodiments == {"hand": 1}
+    assert outcome.quarantined == [{"item": "a.mp4, segment 3", "reason": "ends before it begins"}]
 
 
 def test_a_moved_folder_is_the_same_and_a_new_video_is_not(videos, built, tmp_path, capsys):

@@ -28,6 +28,19 @@ def test_help_is_fast_and_imports_no_torch(door, capsys):
     assert "key=value" in capsys.readouterr().out and time.time() - started < 5
 
 
+def test_help_shows_the_yaml_of_a_choice_that_was_typed(capsys):
+    for words, keys in [
+        (["build", "source=simulated"], "episodes:"),
+        (["build", "source=folder"], "min_source_fps: 4"),
+    ]:
+        with pytest.raises(SystemExit):
+            cli.main([*words, "--help"])
+        assert keys in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        cli.main(["build", "--help"])
+    assert "min_source_fps" not in capsys.readouterr().out
+
+
 def test_an_unknown_key_a_missing_value_and_an_unknown_choice_each_get_one_line():
     for args, words in [
         (["build", "source=folder", "nonsense=1"], "nonsense"),

@@ -14,7 +14,7 @@ from lapa.executor import run_all
 from lapa.files import write_json
 from lapa.shards import write_shard
 from lapa.stage import Stage, open_stage, renamed
-from video_data.clip import to_sample
+from video_data.clip import Fault, to_sample
 from video_data.filters import Filters, judge
 from video_data.header import UnusableVideo
 from video_data.outcome import Outcome, merge, print_outcome, write_lists
@@ -94,9 +94,12 @@ def build_shard(job: Job, *, source: Any, filters: Filters, out: Path) -> Outcom
 
 def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[dict[str, Any]]]:
     """The encoded clips of one video and what became of the others. A video that fails half-way gives none."""
-    samples, dropped, bodies = [], [], []
+    samples, dropped, bodies, faults = [], [], [], []
     try:
         for clip in source.read(item):
+            if isinstance(clip, Fault):
+                faults.append(clip._asdict())
+                continue
             verdict = judge(clip, filters)
             if verdict.reason:
                 dropped.append({"clip": clip.key, **verdict._asdict()})
@@ -106,7 +109,7 @@ def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[d
     except UnusableVideo as fault:
         return Outcome(1, 0, 0, [], [{"item": str(item), "reason": str(fault)}], {}), []
     frames = sum(sample["json"]["frames"] for sample in samples)
-    return Outcome(1, len(samples), frames, dropped, [], {name: bodies.count(name) for name in bodies}), samples
+    return Outcome(1, len(samples), frames, dropped, faults, {name: bodies.count(name) for name in bodies}), samples
 
 
 def _rates(fresh: Outcome, seconds: float) -> dict[str, float]:

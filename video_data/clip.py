@@ -28,6 +28,13 @@ class Clip(NamedTuple):
     arrays: dict[str, Float32[np.ndarray, "t m"]]  # what was measured beside the frames, for probes ("state", "motion")
 
 
+class Fault(NamedTuple):
+    """A part of a source's item that cannot be used while the rest can; yielded among its clips, ends in quarantine.jsonl."""
+
+    item: str  # which part
+    reason: str  # completes "this part …"
+
+
 def clip_key(path: str, number: int) -> str:
     """The key of clip `number` of the video at `path`: readable, unique, the same on every machine.
 

@@ -109,12 +109,19 @@ def test_it_is_deaf_to_the_state_until_it_is_fine_tuned(root, tmp_path, head):
     folders = [f"demos={root / 'demos'}", f"init_from={tmp_path}", "out=unused"]
     tuned, _ = introduced(toys.train_config("action_policy", *folders, *more))
     seen, texts, moved = module.see(batch), list(batch.text), batch.state + torch.randn_like(batch.state)
-    with torch.no_grad():
-        first, second = module.model(seen, texts, batch.state), tuned.eval().model(seen, texts, moved)
-    torch.testing.assert_close(first, second)
+    wanted = module.model.normaliser.normalise(batch.state, batch.actions)
+
+    def loss(model, state):
+        torch.manual_seed(0)  # a flow draws its noise
+        scaled = model.normaliser.state(state)
+        return model.actions.loss(model.trunk(seen, texts), scaled, wanted, batch.action_mask).item()
+
+    tuned.eval()
+    assert loss(module.model, batch.state) == pytest.approx(loss(tuned.model, moved), abs=1e-6)
     assert all(weight.requires_grad for weight in tuned.parameters())
     tuned.train()
     learn(tuned, lambda: tuned.model.loss(seen, texts, moved, batch.actions, batch.action_mask), steps=3)
+    assert loss(tuned.eval().model, batch.state) != pytest.approx(loss(tuned.model, moved), abs=1e-6)
     readers = [each.weight for name, each in tuned.model.actions.named_modules() if name.endswith(("state.0", "state"))
                and isinstance(each, torch.nn.Linear)]  # fmt: skip
     assert readers and all(weight.abs().max() > 0 for weight in readers)

@@ -38,10 +38,17 @@ def _rows(tree: Tree, setting: str | Sequence[str], arms: Sequence[str] | None) 
     for one in chosen:
         if one not in tree["settings"]:
             raise ValueError(f"no setting {one!r}; there are {[EVERY, *tree['settings']]}")
-        for arm in arms or tree["settings"][one]["arms"]:
+        own = _like(tree["settings"], one)
+        for arm in arms or own["arms"]:
             if arm not in tree["arms"]:
                 raise ValueError(f"no arm {arm!r}; there are {list(tree['arms'])}")
-            yield {**tree["sizes"], **tree["settings"][one], **tree["arms"][arm], "setting": one, "arm": arm}
+            yield {**tree["sizes"], **own, **tree["arms"][arm], "setting": one, "arm": arm}
+
+
+def _like(settings: Mapping[str, Tree], name: str) -> Tree:
+    """A setting's values, over those of the one that it is `like`."""
+    own = settings[name]
+    return {**_like(settings, own["like"]), **own} if "like" in own else own
 
 
 def _overrides(texts: Sequence[str], values: Mapping[str, Any]) -> list[str]:

@@ -152,12 +152,8 @@ class StreamData(L.LightningDataModule):
         super().__init__()
         self.folder, self.take, self.samples_per_clip = Path(folder), take, samples_per_clip
         self.batch_size, self.clips_per_block, self.num_workers = batch_size, clips_per_block, num_workers
-        self.val_percent, self.train_percent, self.val_batches, self.seed = (
-            val_percent,
-            train_percent,
-            val_batches,
-            seed,
-        )
+        self.val_percent, self.train_percent = val_percent, train_percent
+        self.val_batches, self.seed = val_batches, seed
         self.manifest = read_manifest(self.folder)
 
     def facts(self) -> dict[str, Any]:

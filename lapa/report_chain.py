@@ -24,7 +24,7 @@ class Chain(NamedTuple):
     links: list[Link]
 
 
-LINKS = ("codes", "latents", "actions", "closed loop")
+LINKS = ("codes → true motion, R²", "latent policy: codes right", "policy: error of actions, σ", "closed loop")
 UNMEASURED = Link(None, "", "")
 
 

@@ -70,7 +70,10 @@ def cells(found: Rollouts, *, shared: Sequence[str]) -> dict[tuple[str, str], Se
     for name in found:
         if (match := CELL.fullmatch(name)) and is_cell(name):
             names[match["source"], match["target"]] = name
-    return {pair: setting(name, found, shared=shared) for pair, name in sorted(names.items())}
+    return {
+        (source, target): setting(name, found, shared=shared)._replace(title=f"{source} → {target}")
+        for (source, target), name in sorted(names.items())
+    }
 
 
 def setting(name: str, found: Rollouts, *, shared: Sequence[str]) -> Setting:

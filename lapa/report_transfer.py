@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lapa.report_gather import Stage
 from lapa.report_numbers import signed
 from lapa.report_published import PUBLISHED, Published
-from lapa.report_settings import Setting, cells, in_order, rollouts, settings
+from lapa.report_settings import Setting, ablated, cells, in_order, rollouts, settings
 from lapa.report_success import (
     ArmRow,
     Comparison,
@@ -23,6 +23,8 @@ from lapa.report_success import (
 )  # fmt: skip
 from lapa.stats import holm
 from lapa.stats_bootstrap import GapShare, share_of_gap
+
+DEMOS = "demos"  # what the folder of the target's few demonstrations is called
 
 
 class Rules(NamedTuple):
@@ -175,9 +177,9 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
 
 
 def _demonstrated(stages: Sequence[Stage]) -> set[str] | None:
-    """Hashes of the tasks in the run's demonstrations; None when they do not say."""
-    named = next((stage.fact for stage in stages if stage.name == "demos"), {})
-    hashes = named.get("config", {}).get("task_hashes")
+    """Hashes of the tasks in the run's demonstrations, the same for all robots; None when they do not say."""
+    facts = (stage.fact for stage in stages if stage.name.split("/")[-1] == DEMOS and not ablated(stage))
+    hashes = next(facts, {}).get("config", {}).get("task_hashes")
     return None if hashes is None else set(hashes)
 
 

@@ -239,6 +239,8 @@ def test_the_page_stands_alone_and_has_every_part(read):
     assert set(re.findall(r'<a href="#(\w+)"', page)) == ids
     assert page.count("<video") == 3 * 2 * len(ARMS)  # settings, starts, arms
     assert "Another benchmark, not this one: Language Table and SIMPLER" in page
+    titles = re.findall(r'class="setting"><b>([^<]+)</b>', page)  # of the main table, then of the cells
+    assert titles[:3] == ["In domain", "Cross-environment", "Human video only"] and "hand → ur5e" in titles[3:]
 
 
 def test_names_from_outside_are_text_on_the_page(read):

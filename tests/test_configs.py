@@ -31,7 +31,7 @@ def test_every_door_has_its_yaml():
 
 def whole(path: Path) -> dict[str, Any]:
     """A yaml over those of its own group that its defaults list begins with."""
-    own = yaml.safe_load(path.read_text())
+    own = yaml.safe_load(path.read_text()) or {}
     parents = [name for name in own.get("defaults", []) if isinstance(name, str) and name != "_self_"]
     trees = [whole(parent) for name in parents if (parent := path.parent / f"{name}.yaml").is_file()]
     lists = {"defaults": [entry for tree in (*trees, own) for entry in tree.get("defaults", [])]}

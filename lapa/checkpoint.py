@@ -16,8 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from lapa.files import atomic_path, write_json
+from lapa.files import atomic_path, file_hash, write_json
 from lapa.ranks import is_first, whole
+from lapa.stage import MANIFEST, read_manifest
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 PUBLISHED, CONFIG, STATISTICS = "model.safetensors", "config.json", "statistics.json"
@@ -71,6 +72,15 @@ def weights_path(folder: Path) -> Path:
     if not found:
         raise ValueError(f"{folder} holds no model: {WEIGHTS} is missing")
     return found[0]
+
+
+def weights_hash(folder: Path) -> str:
+    """sha256 of the weights; ValueError when the folder's manifest has another: a flipped bit has no shape."""
+    path = weights_path(folder)
+    found = file_hash(path)
+    if (folder / MANIFEST).is_file() and read_manifest(folder)["files"].get(path.name, found) != found:
+        raise ValueError(f"{path} is damaged: its hash is not the one in {MANIFEST}")
+    return found
 
 
 def read_weights(folder: Path) -> dict[str, Tensor]:

@@ -28,6 +28,9 @@ DOORS = {
     "imagine": Door(
         "quantizer.imagine:main", "Quantizer + clips (+ latent policy) → what codes do, chained: videos, PSNR."
     ),
+    "foresee": Door(
+        "policy.video_plan.foresee:main", "Video planner + held-out clips → what it imagines beside what happened."
+    ),
     "propose": Door("sim_finetune.propose:main", "Generate simulated tasks and keep those that prove themselves."),
     "tasks": Door(
         "sim_finetune.tasks:main",

@@ -6,7 +6,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 
-def shift(images: UInt8[Tensor, "b c 3 h w"], *, max_px: int) -> UInt8[Tensor, "b c 3 h w"]:
+def shift(images: UInt8[Tensor, "b c p h w"], *, max_px: int) -> UInt8[Tensor, "b c p h w"]:
     """Move every image by its own whole number of pixels in [−max_px, max_px], both ways; edges are repeated.
 
     Random shifts are what made learning from few pixels work in DrQ (Kostrikov et al. 2020, arXiv 2004.13649).
@@ -17,7 +17,7 @@ def shift(images: UInt8[Tensor, "b c 3 h w"], *, max_px: int) -> UInt8[Tensor, "
     flat = rearrange(images, "b c p h w -> (b c) p h w")
     rows, columns = (_places(len(flat), size, max_px, images.device) for size in (height, width))
     numbers = torch.arange(len(flat), device=images.device)[:, None, None, None]
-    channels = torch.arange(3, device=images.device)[None, :, None, None]
+    channels = torch.arange(flat.shape[1], device=images.device)[None, :, None, None]
     moved = flat[numbers, channels, rows[:, None, :, None], columns[:, None, None, :]]
     return rearrange(moved, "(b c) p h w -> b c p h w", b=batch, c=cameras)
 

@@ -9,9 +9,7 @@ from jaxtyping import Float32, Int64, UInt8
 from torch import Tensor
 
 from lapa import checkpoint
-from lapa.files import file_hash
 from lapa.records import ActionChunk, Observation, checked
-from lapa.stage import MANIFEST, read_manifest
 from policy.bodies import each_robot, tell
 from policy.models import ActionModel, LatentModel
 from policy.preflight import check_robot, read_facts
@@ -99,7 +97,7 @@ def load(path: str | Path, device: str, embodiment: str | None = None) -> Policy
     facts = _facts_of(each_robot(read_facts(saved)), embodiment, folder)
     model = ActionModel(**saved["model"])
     checkpoint.load_weights(folder, model)
-    return Policy(model=model, device=torch.device(device), hash=_intact(folder)[:16], facts=facts)
+    return Policy(model=model, device=torch.device(device), hash=checkpoint.weights_hash(folder)[:16], facts=facts)
 
 
 def _facts_of(robots: Mapping[str, dict[str, Any]], embodiment: str | None, folder: Path) -> dict[str, Any]:
@@ -141,12 +139,3 @@ def _settings(folder: Path, *, kind: str, words: str) -> dict[str, Any]:
     if settings.get("kind") != kind:
         raise ValueError(f"{folder} holds a model of kind {settings.get('kind')!r}, not {words}")
     return settings
-
-
-def _intact(folder: Path) -> str:
-    """sha256 of the weights; ValueError when the folder's manifest has another: a flipped bit has no shape."""
-    path = checkpoint.weights_path(folder)
-    found = file_hash(path)
-    if (folder / MANIFEST).is_file() and read_manifest(folder)["files"].get(path.name, found) != found:
-        raise ValueError(f"{path} is damaged: its hash is not the one in {MANIFEST}")
-    return found

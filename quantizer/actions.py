@@ -97,7 +97,12 @@ class ActionData(StreamData):
 
     def facts(self) -> dict[str, Any]:
         """The robot's names, the true gap, and statistics of the training demonstrations."""
-        ours = {"gap_s": self.gap / self.manifest["fps"], "action_names": self.names, "absolute": self.absolute}
+        names = {
+            "state_names": list(self.manifest["state_names"]),
+            "action_names": self.names,
+            "absolute": self.absolute,
+        }
+        ours = names | {"gap_s": self.gap / self.manifest["fps"]}
         return super().facts() | ours | {"action_steps": self.gap, "statistics": statistics(self._training_rows())}
 
     def _training_rows(self) -> Iterable[np.ndarray]:

@@ -14,13 +14,14 @@ from rich.table import Table
 from torch import Tensor
 
 from lapa.files import atomic_path, write_json
+from lapa.pictures import save_grid
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import open_stage, read_manifest
 from lapa.stream import read_clip, split_indices
 from lapa.video import encode_mp4, gap_frames
 from quantizer.labellers import Codes, load
 from quantizer.model import Quantizer
-from quantizer.pictures import ROWS, draw_swaps, save_grid, varied
+from quantizer.pictures import ROWS, draw_swaps, varied
 from quantizer.world import Rollout, held_still, imagine, psnr_by_step, random_codes, true_codes, unroll
 
 BASELINES = ("copy", "random")  # measured, not drawn

@@ -35,7 +35,7 @@ class InverseDynamicsModule(PairTraining):
                 f"the demonstrations are {facts['image_px']} px; this model reads image_px={self.settings['image_px']}"
             )
         self.settings |= {key: facts[key] for key in FROM_DATA}
-        self.facts = {key: facts[key] for key in ("fps", "gap_s")}
+        self.facts = {key: facts[key] for key in ("fps", "gap_s", "state_names")}
 
     def parts(self) -> list[nn.Module]:
         """What torch.compile is for: all but block matching."""

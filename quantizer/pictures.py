@@ -2,18 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from einops import rearrange
 from jaxtyping import Float, Int64, UInt8
-from PIL import Image
 from torch import Tensor
 
-from lapa.files import atomic_path
+from lapa.pictures import save_grid
 from quantizer.model import Quantizer
 
 Images = UInt8[Tensor, "b 3 h w"]
-ROWS, SCALE, GAP_PX = 8, 2, 2
+ROWS = 8
 MOST_COLUMNS = 16  # codes shown of a large codebook, the most used
 
 
@@ -55,14 +52,6 @@ def draw_codes(quantizer: Quantizer, frame: UInt8[Tensor, "3 h w"], codes: Int64
         pictures = quantizer.decode(frame.expand(len(shown), -1, -1, -1), steps)
         rows.append(torch.cat((moved, _contrast(pictures, moved))))
     save_grid(torch.stack(rows), path)
-
-
-def save_grid(images: Float[Tensor, "r c 3 h w"], path: Path) -> None:
-    """Write images in [0, 255] as one PNG, `GAP_PX` white pixels apart, enlarged `SCALE` times."""
-    white = torch.nn.functional.pad(images.clamp(0, 255), (0, GAP_PX, 0, GAP_PX), value=255.0)
-    grid = rearrange(white, "r c x h w -> (r h) (c w) x").round().to(torch.uint8).numpy()
-    with atomic_path(path) as partial:
-        Image.fromarray(np.kron(grid, np.ones((SCALE, SCALE, 1), np.uint8))).save(partial, format="PNG")
 
 
 def _contrast(one: Float[Tensor, "b 3 h w"], other: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:

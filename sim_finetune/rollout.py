@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ from sim_finetune.spec import TaskSpec
 
 PARTS = "resume"  # rows of finished parts; not a result, so not hashed
 LATENCY = "latency_ms"  # the one entry of a row that is never the same: only where nothing is hashed
+MODELS = ("checkpoint", "plan", "inverse_dynamics")  # keys of folders that players are made of
 MEASURES = ("success_once", "success_at_end", "success_held")
 
 
@@ -167,17 +168,28 @@ def preflight(plan: Plan, *, alone: bool) -> None:
 
 def with_policy(cfg: DictConfig, player: str) -> DictConfig:
     """`cfg` with the hash of a policy that lies behind a server, as its address does not say which one it is."""
-    if "policy" not in cfg.policy or cfg.checkpoint:
+    if "policy" not in cfg.policy or any(cfg[key] for key in MODELS):
         return cfg
     with open_dict(cfg):
         return OmegaConf.merge(cfg, {"policy_hash": _player(player).hash})  # type: ignore[return-value]
 
 
 def player_inputs(cfg: DictConfig) -> dict[str, Path | None]:
-    """What the result depends on by hash: the tasks, and the checkpoint instead of its path."""
-    if "path" in cfg.policy.get("policy", {}) and not cfg.checkpoint:
-        raise ValueError("this policy needs checkpoint=FOLDER; remote, expert, random and still need none")
-    return {"tasks": manifest_folder(cfg.tasks), "checkpoint": Path(cfg.checkpoint) if cfg.checkpoint else None}
+    """What the result depends on by hash: the tasks, and the models' folders instead of their paths."""
+    missing = [f"{key}=FOLDER" for key in _without_path(cfg.policy, MODELS[0])]
+    if missing:
+        raise ValueError(f"this policy needs {' '.join(missing)}; remote, expert, random and still need none")
+    models = {key: Path(cfg[key]) if cfg[key] else None for key in MODELS}
+    return {"tasks": manifest_folder(cfg.tasks)} | models
+
+
+def _without_path(node: DictConfig, name: str) -> Iterator[str]:
+    """Which folders a player lacks: those of `MODELS` are called as the part that is loaded from them, or are the first."""
+    if node.get("path", "") is None:
+        yield name
+    for key, part in node.items():
+        if isinstance(part, DictConfig):
+            yield from _without_path(part, str(key) if key in MODELS else name)
 
 
 def table(summary: dict[str, Any], title: str) -> Table:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from omegaconf import OmegaConf
 from safetensors.numpy import save_file
@@ -11,6 +12,7 @@ from safetensors.numpy import save_file
 from lapa.config import compose
 from lapa.shards import write_shard
 from lapa.stage import open_stage
+from lapa.train import main
 from lapa.video import encode_mp4
 
 PX, FRAMES = 32, 12
@@ -80,3 +82,20 @@ def demo(seed: int, cameras: tuple[str, ...], joints: int) -> dict:
     more = {f"{camera}.mp4": video(seed + 100) for camera in cameras[1:]}
     about = {"text": "reach the red block", "fps": 10}
     return {"__key__": f"d{seed}", "json": about, "mp4": video(seed), "state.npy": state, "action.npy": action, **more}
+
+
+def killed_and_resumed(cfg, kind, method, step):
+    """Train until `method` of the Lightning module `kind` is called after `step` steps; then again, to the end."""
+    whole = getattr(kind, method)
+
+    def cut(self, *args):
+        if self.trainer.global_step == step:
+            raise RuntimeError("power cut")
+        return whole(self, *args)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kind, method, cut)
+        with pytest.raises(RuntimeError, match="power cut"):
+            main(cfg)
+    assert (Path(cfg.out) / "resume" / "last.ckpt").is_file()
+    main(cfg)

@@ -1,7 +1,5 @@
 """policy.strategy: what is frozen does not change, adapters merge without a trace, averages and resuming are exact."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from lightning.pytorch.strategies import ModelParallelStrategy
@@ -112,7 +110,9 @@ def test_a_rate_of_zero_freezes_and_nothing_else_thaws(demos):
 def test_a_killed_training_resumes_exactly_and_loads_plainly(demos, tmp_path, head, strategy):
     settings = [*overrides(demos, head=head, strategy=strategy), "model.ema_decay=0.5"]
     main(toys.train_config("action_policy", *settings, f"out={tmp_path / 'whole'}"))
-    killed_and_resumed(toys.train_config("action_policy", *settings, f"out={tmp_path / 'killed'}"), "training_step", 3)
+    toys.killed_and_resumed(
+        toys.train_config("action_policy", *settings, f"out={tmp_path / 'killed'}"), ActionPolicy, "training_step", 3
+    )
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
     policy = infer.load(tmp_path / "killed", device="cpu")
     assert torch.equal(policy.act(observation()).actions, policy.act(observation()).actions)
@@ -124,25 +124,10 @@ def test_a_killed_training_resumes_exactly_and_loads_plainly(demos, tmp_path, he
 def test_a_training_killed_after_its_last_step_keeps_the_average(demos, tmp_path):
     settings = [*overrides(demos), "model.ema_decay=0.5"]
     main(toys.train_config("action_policy", *settings, f"out={tmp_path / 'whole'}"))
-    killed_and_resumed(toys.train_config("action_policy", *settings, f"out={tmp_path / 'killed'}"), "export", 4)
+    toys.killed_and_resumed(
+        toys.train_config("action_policy", *settings, f"out={tmp_path / 'killed'}"), ActionPolicy, "export", 4
+    )
     assert_same_weights(tmp_path / "whole", tmp_path / "killed")
-
-
-def killed_and_resumed(cfg, method, step):
-    """Train until `method` is called after `step` steps; then again, to the end."""
-    whole = getattr(ActionPolicy, method)
-
-    def cut(self, *args):
-        if self.trainer.global_step == step:
-            raise RuntimeError("power cut")
-        return whole(self, *args)
-
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(ActionPolicy, method, cut)
-        with pytest.raises(RuntimeError, match="power cut"):
-            main(cfg)
-    assert (Path(cfg.out) / "resume" / "last.ckpt").is_file()
-    main(cfg)
 
 
 def assert_same_weights(one, other):

@@ -1,0 +1,118 @@
+"""Clips (or demonstrations, read as clips) in; moments with the pictures that follow them out."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8
+from torch import Tensor
+
+from lapa.mixture import Mixture, check_alike, shares
+from lapa.records import Images
+from lapa.relative import STILL
+from lapa.shards import ShardIndex, shard_paths
+from lapa.stage import read_manifest
+from lapa.stream import Batches, StreamData, read_clip
+from lapa.video import gap_frames
+from policy.latents import MAIN
+
+MEASURED_CLIPS = 64  # enough to know by how much pictures change
+
+
+class PlanStep(NamedTuple):
+    """What is seen, the words, and the n pictures that follow, one every gap; `exist` is false past the clip's end."""
+
+    key: str
+    images: Images
+    text: str
+    frames: UInt8[Tensor, "*b n 3 h w"]
+    exist: Bool[Tensor, "*b n"]
+
+
+def take_plans(
+    sample: dict[str, Any], rng: np.random.Generator, *, camera: str, gap: int, num_frames: int, steps_per_clip: int
+) -> list[PlanStep]:
+    """`steps_per_clip` moments of a decoded clip that at least one picture follows, each at most once while there are
+    enough; ValueError when the clip is shorter than a gap of `gap` frames."""
+    frames, key = sample["frames"], sample["__key__"]
+    if len(frames) <= gap:
+        raise ValueError(f"clip {key!r} has {len(frames)} frames; a gap of {gap} does not fit")
+    moments = rng.choice(len(frames) - gap, size=steps_per_clip, replace=len(frames) - gap < steps_per_clip)
+    steps = []
+    for i in moments.tolist():
+        places = i + gap * (1 + torch.arange(num_frames))
+        exist = places < len(frames)
+        following = torch.where(exist[:, None, None, None], frames[places * exist], 0)
+        steps.append(PlanStep(key, {camera: frames[i]}, sample["json"]["text"], following, exist))
+    return steps
+
+
+class PlanData(StreamData):
+    """Pictures, words and what follows. camera: the name of the clips' only camera; demonstrations name their first one.
+
+    mixture: further folders, {name: {clips, weight}}; the weight of `folder` is 1.
+    """
+
+    def __init__(
+        self, *, folder: str | Path, mixture: Mapping[str, Mapping[str, Any]] | None, camera: str, gap_s: float,
+        num_frames: int, steps_per_clip: int, **stream: Any,
+    ) -> None:  # fmt: skip
+        main: Mapping[str, Any] = {"clips": folder, "weight": 1.0}
+        folders = {MAIN: main} | dict(mixture or {})
+        self.counts = shares({name: float(each["weight"]) for name, each in folders.items()}, stream["batch_size"])
+        self.folders = {name: Path(each["clips"]) for name, each in folders.items()}
+        sights = {name: _sight(read_manifest(path)) for name, path in self.folders.items()}
+        check_alike(sights, words="one picture size and rate")
+        manifest = read_manifest(self.folders[MAIN])
+        self.camera, self.num_frames = manifest.get("cameras", [camera])[0], num_frames
+        self.gap = gap_frames(gap_s, manifest["fps"])
+        take = partial(
+            take_plans, camera=self.camera, gap=self.gap, num_frames=num_frames, steps_per_clip=steps_per_clip
+        )
+        super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
+
+    def stream(self, split: str, *, start_batch: int = 0) -> Batches:
+        """One folder's stream, or the mixture's."""
+        streams: list[Batches] = [
+            self.clip_stream(path, self.take, self.counts[name], split, start_batch)
+            for name, path in self.folders.items()
+        ]
+        return streams[0] if len(streams) == 1 else Mixture(streams)
+
+    def facts(self) -> dict[str, Any]:
+        """The clips' numbers, the true gap [s], and `scale`: by how much training pictures change in each number of gaps."""
+        ours = {"gap_s": self.gap / self.manifest["fps"], "num_frames": self.num_frames, "cameras": [self.camera]}
+        return super().facts() | ours | {"scale": change_scale(self._clips(), gap=self.gap, num_frames=self.num_frames)}
+
+    def _clips(self) -> Iterator[UInt8[Tensor, "t 3 h w"]]:
+        """Frames of training clips of the main folder, evenly chosen."""
+        index = ShardIndex(shard_paths(self.folder))
+        training = self.training_clips(index.keys)
+        for i in training[:: -(-len(training) // MEASURED_CLIPS)]:
+            yield read_clip(index, i)["frames"]
+
+
+def change_scale(clips: Iterator[UInt8[Tensor, "t 3 h w"]], *, gap: int, num_frames: int) -> list[float]:
+    """Root mean square change of a pixel, as a share of the full brightness, after 1 … `num_frames` gaps.
+
+    ValueError when no clip is long enough, or nothing moves.
+    """
+    sums = np.zeros((num_frames, 2))
+    for frames in clips:
+        shares_of_full = frames.float() / 255
+        for i in range(num_frames):
+            changes = shares_of_full[gap * (i + 1) :] - shares_of_full[: -gap * (i + 1)]
+            sums[i] += (float(changes.square().sum()), changes.numel())
+    if (sums[:, 1] == 0).any():
+        raise ValueError(f"no clip is longer than num_frames={num_frames} gaps of {gap} frames")
+    scale = np.sqrt(sums[:, 0] / sums[:, 1])
+    if (scale < STILL).any():
+        raise ValueError("nothing moves in these clips: there is nothing to imagine")
+    return scale.tolist()
+
+
+def _sight(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: manifest.get(key) for key in ("image_px", "fps")}

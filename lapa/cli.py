@@ -45,9 +45,11 @@ def user_fault(error: Exception) -> Exception | None:
 
 
 def enter(door: str, overrides: list[str], config_dir: Path | None = None) -> None:
-    """Compose the door's configuration and call its `main(cfg)`."""
+    """Compose the door's configuration and call its `main(cfg)`; trained policies may be named as on the hub."""
     from lapa.config import compose
+    from lapa.hub import placed
 
+    overrides = [placed(override) for override in overrides]
     cfg = compose(door, overrides, config_dir)
     module, _, function = DOORS[door].target.partition(":")
     ours = [door, *overrides, *(["--config-dir", str(config_dir)] if config_dir else [])]

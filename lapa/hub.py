@@ -1,5 +1,6 @@
 """A folder, or a name on the Hugging Face hub, in; a folder on this machine out; and a folder sent up to the hub."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ FILES = {
     "dataset": ["meta/*", "data/*", "videos/*"],
     "model": ["config.json", "model.safetensors", "statistics.json", "README.md", "manifest.json"],
 }
+
+TRAINED = ("checkpoint", "init_from", "model.init_from", "latent_policy")  # by which doors take a trained policy
+NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
 def fetch(name: str, *, kind: str, revision: str | None) -> Path:
@@ -28,6 +32,18 @@ def fetch(name: str, *, kind: str, revision: str | None) -> Path:
     except OSError as error:
         raise ValueError(f"no folder {name}, and the hub gives no {kind} {name!r}: {_first_line(error)}") from error
     return Path(found)
+
+
+def placed(override: str) -> str:
+    """`checkpoint=user/name` → `checkpoint=FOLDER`, fetched where it is not in the cache; anything else as it is.
+
+    Of the keys in `TRAINED`; `user/name@revision` names a branch, tag or commit. ValueError as `fetch`'s.
+    """
+    key, _, name = override.partition("=")
+    if key not in TRAINED or not NAME.fullmatch(name) or Path(name).exists():
+        return override
+    repository, _, revision = name.partition("@")
+    return f"{key}={fetch(repository, kind='model', revision=revision or None)}"
 
 
 def push(folder: Path, name: str, *, private: bool, api: Any = None) -> str:

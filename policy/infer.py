@@ -37,6 +37,11 @@ class Policy:
         """ValueError with every difference to a robot's facts; see policy.preflight.check_robot."""
         check_robot(self.facts, robot, origin=f"the policy {self.hash}")
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What went wrong since it was loaded, of how many chunks; empty where a head cannot fail (all but fast)."""
+        return getattr(self.model.actions, "counts", {})
+
     def act(self, observation: Observation) -> ActionChunk:
         """The next n actions, in the robot's own units and in the order of `action_names`."""
         return self.act_batch([observation])[0]

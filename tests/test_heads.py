@@ -158,11 +158,15 @@ def test_rows_that_are_no_chunk_are_the_mean_and_counted():
     assert malformed == 3 and np.abs(chunks[1:]).max() == 0 < np.abs(chunks[0]).max()
 
 
-def test_an_untrained_decoder_is_answered_with_the_mean():
+def test_an_untrained_decoder_is_answered_with_the_mean_which_is_counted_and_logged(caplog):
     head = build("fast").eval()
     with torch.inference_mode():
         actions = head.act(torch.randn(8, 2, 8), torch.randn(8, 3))
-    assert head.malformed == (actions == 0).flatten(1).all(dim=1).sum() > 0
+    malformed = int((actions == 0).flatten(1).all(dim=1).sum())
+    assert head.counts == {"chunks": 8, "malformed": malformed} and malformed > 0
+    assert caplog.messages == [f"FAST: {malformed} of 8 chunks were malformed, and answered with the mean"]
+    head._count(8, 0)
+    assert head.counts["chunks"] == 16 and len(caplog.messages) == 1
 
 
 def test_a_scale_too_fine_for_the_vocabulary():

@@ -65,6 +65,15 @@ def test_openpis_client_is_told_the_policy_and_gets_its_actions(port, checkpoint
     assert reply["server_timing"]["total_ms"] >= reply["server_timing"]["model_ms"] > 0
 
 
+def test_a_reply_tells_how_many_chunks_were_malformed(tmp_path):
+    small = ["head@model.head=fast", "model.head.num_tokens=256", "model.head.decoder_width=32"]
+    with serving.running(serving.build(serving.toy_checkpoint(tmp_path, *small))) as port:
+        client = openpi(port)
+        timings = [client.infer(serving.toy_request(i))["server_timing"] for i in range(2)]
+    assert [timing["chunks"] for timing in timings] == [1, 2]
+    assert 0 <= timings[0]["malformed"] <= timings[1]["malformed"] <= 2
+
+
 @pytest.fixture(scope="module")
 def panda_port(tmp_path_factory):
     """A server whose policy moves the simulated Panda."""

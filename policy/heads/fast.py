@@ -1,5 +1,6 @@
 """Hidden states of the k queries and the robot's state in; a chunk told token by token by a small language model out."""
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,15 @@ from transformers import DynamicCache, LlamaConfig, LlamaModel
 from policy.heads.action import Examples
 from policy.heads.tokens import FastTokens
 
+log = logging.getLogger(__name__)
 IGNORED = -100  # cross_entropy's word for "no target"
 
 
 class FastHead(nn.Module):
     """FAST tokens (policy/heads/tokens.py), each from those before it; trained with cross-entropy, acting is greedy.
 
-    The decoder is a Llama that reads [k hidden states, state, begin, tokens …]. `malformed` counts the rows since the head
-    was built that were no chunk, and were answered with zeros.
+    The decoder is a Llama that reads [k hidden states, state, begin, tokens …]. `counts` since the head was built: the
+    `chunks` that were asked for, and those that it told no chunk for and answered with zeros, `malformed`.
     """
 
     def __init__(
@@ -27,7 +29,7 @@ class FastHead(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.tokens = FastTokens(fitted=statistics["head"], scale=scale, chunk_steps=chunk_steps, action_dim=action_dim)
-        self.longest, self.malformed = chunk_steps * action_dim, 0
+        self.longest, self.counts = chunk_steps * action_dim, {"chunks": 0, "malformed": 0}
         self.edge = self.tokens.num_tokens  # begins a row, and ends it
         self.hidden, self.state = nn.Linear(width, decoder_width), nn.Linear(state_dim, decoder_width)
         self.decoder = LlamaModel(_llama(self.edge + 1, decoder_width, depth, num_heads))
@@ -57,8 +59,17 @@ class FastHead(nn.Module):
         rows = self._told(hidden, state).tolist()
         ends = [[*row, self.edge].index(self.edge) for row in rows]
         chunks, malformed = self.tokens.decode([row[:end] for row, end in zip(rows, ends, strict=True)])
-        self.malformed += malformed
+        self._count(len(rows), malformed)
         return torch.from_numpy(chunks).to(hidden.device)
+
+    def _count(self, chunks: int, malformed: int) -> None:
+        """Logged at the 1st, 2nd, 4th … malformed chunk: a policy that is often answered so has not learnt its tokens."""
+        before = self.counts["malformed"]
+        self.counts = {"chunks": self.counts["chunks"] + chunks, "malformed": before + malformed}
+        if self.counts["malformed"].bit_length() > before.bit_length():
+            log.warning(
+                "FAST: %(malformed)d of %(chunks)d chunks were malformed, and answered with the mean", self.counts
+            )
 
     def _told(self, hidden: Tensor, state: Tensor) -> Int64[Tensor, "b w"]:
         """Greedy rows; what stands behind a row's end means nothing."""

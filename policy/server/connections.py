@@ -156,7 +156,7 @@ class PolicyServer:
         except Exception:
             log.exception("a request failed")
             return "the server failed on this request; its log says why"
-        timing = {"queue_ms": answer.queue_ms, "model_ms": answer.model_ms, "batch": answer.batch}
+        timing = {"queue_ms": answer.queue_ms, "model_ms": answer.model_ms, "batch": answer.batch, **self.policy.counts}
         timing["total_ms"] = (time.perf_counter() - started) * 1e3
         return pack({"actions": answer.chunk.actions.numpy(), "server_timing": timing})
 

@@ -25,6 +25,10 @@ class Served(Protocol):
     image_px: int | None
     facts: dict[str, Any]
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """What went wrong since it was loaded, of how many chunks; told beside the timings."""
+
     def preflight(self, robot: Mapping[str, Any]) -> None:
         """ValueError with every difference to a robot's facts."""
 

@@ -8,6 +8,7 @@ from einops import rearrange
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from lapa.probe import fit_ridge, r_squared, standardise
 from lapa.ranks import gathered, mean_over_ranks
 
 FOLDS, LEAST_FOLD = 3, 16  # clips are parted into so many folds; each must have so many steps
@@ -79,21 +80,6 @@ def probe(readings: list[Reading]) -> float | None:
     rows = [known & (fold == i) for i in range(FOLDS)]
     if min(int(each.sum()) for each in rows) < LEAST_FOLD:
         return None
-    inputs, truth = (_standard(values, rows[0]) for values in (hidden, change.nan_to_num()))
-    gram, moment = inputs[rows[0]].T @ inputs[rows[0]], inputs[rows[0]].T @ truth[rows[0]]
-    eye = torch.eye(len(gram), dtype=gram.dtype) * int(rows[0].sum())
-    maps = [torch.linalg.solve(gram + ridge * eye, moment) for ridge in RIDGES]
-    best = max(maps, key=lambda each: _explained(inputs[rows[1]] @ each, truth[rows[1]]))
-    return _explained(inputs[rows[2]] @ best, truth[rows[2]])
-
-
-def _standard(values: Tensor, fitted: Tensor) -> Tensor:
-    spread = values[fitted].std(dim=0)
-    return (values - values[fitted].mean(dim=0)) / torch.where(spread > SPREAD, spread, 1.0)
-
-
-def _explained(guess: Tensor, truth: Tensor) -> float:
-    """1 − squared error / variance, averaged over the numbers that vary; 0 when none does."""
-    variance, error = truth.var(dim=0, correction=0), (guess - truth).square().mean(dim=0)
-    moving = variance > SPREAD
-    return float((1 - error[moving] / variance[moving]).mean()) if moving.any() else 0.0
+    inputs, truth = (standardise(values, rows[0], least=SPREAD) for values in (hidden, change.nan_to_num()))
+    best = fit_ridge(inputs, truth, fit=rows[0], pick=rows[1], ridges=RIDGES, least=SPREAD)
+    return r_squared(inputs[rows[2]] @ best, truth[rows[2]], least=SPREAD)

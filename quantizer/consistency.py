@@ -7,8 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from lapa.probe import r_squared
 from quantizer.model import Quantizer
-from quantizer.probe import r_squared
 from quantizer.sample import Pairs, in_batches
 
 Latents = Float[Tensor, "c d"]

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lapa import checkpoint
+from lapa.probe import r_squared
 from lapa.ranks import gathered
 from quantizer.actions import ActionPair
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
-from quantizer.probe import r_squared
 from quantizer.training import PairTraining
 
 

@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from lapa import checkpoint
+from lapa.probe import r_squared
 from quantizer.actions import true_actions
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.model import Quantizer
-from quantizer.probe import r_squared
 from quantizer.quality import write_quality
 from quantizer.untrained import twin
 

@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lapa.probe import VARIES, fit_ridge, r_squared, standardise
+
 RIDGES = (1e-4, 1e-2, 1.0)  # times the number of rows, of standardised features
 MLP_WIDTH, MLP_STEPS, MLP_ROWS, MLP_CHECK = 128, 300, 512, 25  # rows a step
 LEAST_EPISODES = 4  # one scored on, one to pick settings, two to fit
@@ -72,10 +74,7 @@ def mlp_probe(
 def linear_guess(features: Tensor, targets: Tensor, groups: Tensor, split: Split) -> Scored:
     """Ridge regression fitted and picked as `split` says."""
     inputs, truth = _prepared(features, targets, split.fit)
-    gram, moment = inputs[split.fit].T @ inputs[split.fit], inputs[split.fit].T @ truth[split.fit]
-    eye = torch.eye(inputs.shape[1], dtype=inputs.dtype)
-    weights = [torch.linalg.solve(gram + ridge * int(split.fit.sum()) * eye, moment) for ridge in RIDGES]
-    best = max(weights, key=lambda weight: r_squared(inputs[split.pick] @ weight, truth[split.pick]))
+    best = fit_ridge(inputs, truth, fit=split.fit, pick=split.pick, ridges=RIDGES)
     return Scored(inputs[split.score] @ best, truth[split.score], groups[split.score])
 
 
@@ -100,14 +99,6 @@ def mlp_guess(features: Tensor, targets: Tensor, groups: Tensor, split: Split, s
     return Scored(answer, truth[split.score], groups[split.score])
 
 
-def r_squared(guess: Float[Tensor, "b m"], truth: Float[Tensor, "b m"]) -> float:
-    """1 − squared error / variance, averaged over dimensions that vary at all; 0 when none does."""
-    variance = (truth - truth.mean(0)).square().mean(0)
-    moving = variance > 1e-9
-    error = (guess - truth).square().mean(0)
-    return float((1 - error[moving] / variance[moving]).mean()) if moving.any() else 0.0
-
-
 def resampled(scored: Scored, seed: int) -> Float[Tensor, "r"]:
     """R² of RESAMPLES draws of whole episodes with replacement; the same seed draws the same episodes for every probe."""
     _, number = scored.group.unique(return_inverse=True)
@@ -120,8 +111,8 @@ def resampled(scored: Scored, seed: int) -> Float[Tensor, "r"]:
     sums = times @ torch.zeros(episodes, columns.shape[1], dtype=torch.double).index_add_(0, number, columns)
     count, total, square, wrong = sums.chunk(4, 1)
     variance = square / count - (total / count).square()
-    moving = (truth - truth.mean(0)).square().mean(0) > 1e-9
-    return (1 - wrong / count / variance.clamp_min(1e-9))[:, moving].mean(1)
+    moving = (truth - truth.mean(0)).square().mean(0) > VARIES
+    return (1 - wrong / count / variance.clamp_min(VARIES))[:, moving].mean(1)
 
 
 def interval(values: Float[Tensor, "r"]) -> tuple[float, float]:
@@ -131,12 +122,9 @@ def interval(values: Float[Tensor, "r"]) -> tuple[float, float]:
 
 
 def _prepared(features: Tensor, targets: Tensor, fit: Tensor) -> tuple[Tensor, Tensor]:
-    """Features standardised on the fitting rows (double) with a constant, targets standardised on them."""
-    inputs, truth = (_standard(x.double(), fit) for x in (features, targets))
+    """Features and targets standardised on the fitting rows (double), features with a constant.
+
+    All within ±10: a feature that hardly varied there must not explode elsewhere.
+    """
+    inputs, truth = (standardise(x.double(), fit).clamp(-10, 10) for x in (features, targets))
     return torch.cat((inputs, torch.ones_like(inputs[:, :1])), 1), truth
-
-
-def _standard(values: Tensor, fit: Tensor) -> Tensor:
-    """Zero mean, unit spread on the fitting rows, within ±10: a feature that hardly varied there must not explode elsewhere."""
-    spread = values[fit].std(0)
-    return ((values - values[fit].mean(0)) / torch.where(spread > 1e-9, spread, 1.0)).clamp(-10, 10)

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from lapa.probe import r_squared
+from policy import score
 from quantizer.probe import (
     Scored,
     fold_of,
@@ -11,7 +13,6 @@ from quantizer.probe import (
     linear_probe,
     mlp_probe,
     one_hot,
-    r_squared,
     resampled,
     split_of,
 )
@@ -82,3 +83,15 @@ def test_the_interval_holds_the_score_and_narrows_with_more_episodes(table):
 def test_a_resampled_score_is_the_score_of_the_episodes_drawn():
     scored = Scored(torch.randn(40, 2), torch.randn(40, 2), torch.zeros(40, dtype=torch.int64))  # one episode only
     assert torch.allclose(resampled(scored, 0), torch.tensor(scored.r2, dtype=torch.double), atol=1e-5)
+
+
+def test_both_rooms_probes_say_what_they_said_before_they_shared_a_ridge():
+    """They differ in folds, ridges and what counts as constant; a constant feature, a tiny one and a resting truth are in."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(600, 24, generator=generator)
+    features[:, 3], features[:, 4] = 1.0, features[:, 4] * 1e-8
+    truth = features @ torch.randn(24, 4, generator=generator) + 0.7 * torch.randn(600, 4, generator=generator)
+    truth[:, 2] = 0
+    clips = torch.arange(600) // 10 * 7919
+    assert linear_probe(features, truth, clips) == pytest.approx(0.975789, abs=1e-6)
+    assert score.probe([score.Reading(features, truth, clips)]) == pytest.approx(0.970820, abs=1e-6)

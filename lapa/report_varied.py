@@ -30,7 +30,7 @@ def varied(
     """Every quantity of `ablations/<quantity>/<value>/rollout_<arm>`, by name.
 
     `main_values`: {quantity: its value in the run's main setting}, which gives each curve that point without running it
-    twice. Arms in `shared` that no value of a quantity has do not depend on it: they are drawn as level lines.
+    twice. Arms in `shared` do not depend on a quantity of which no value has one of them: they are drawn as level lines.
     """
     found = rollouts(stages)
     main = setting(MAIN, found, shared=shared).arms if MAIN in found else {}
@@ -59,7 +59,8 @@ def _varied(
         by_value[str(at)] = {arm: stage for arm, stage in main.items() if arm in arms}
     values = sorted(by_value, key=_order)
     rows = [(value, [_rate(by_value[value].get(arm), arm, measure) for arm in arms]) for value in values]
-    level = {arm: row for arm in shared if arm not in arms and (row := _rate(main.get(arm), arm, measure))}
+    unmoved = shared if not set(shared) & set(arms) else ()
+    level = {arm: row for arm in unmoved if (row := _rate(main.get(arm), arm, measure))}
     plot = Markup(band_svg(_bands(arms, rows, level), values))
     return Varied(words(quantity), arms, rows, [*arms, *level], plot)
 

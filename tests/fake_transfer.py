@@ -25,9 +25,9 @@ CAUSES = ("never_near", "wrong_object", "not_moved", "not_there", "nearly", "not
 ABLATIONS: dict[str, dict[str, dict[str, float]]] = {
     "videos_percent": {"10": {"lapa": 0.33}, "30": {"lapa": 0.51}},
     "demos_percent": {
-        "10": {"lapa": 0.31, "scratch": 0.03, "actionvla": 0.42},
-        "20": {"lapa": 0.45, "scratch": 0.07, "actionvla": 0.55},
-        "50": {"lapa": 0.58, "scratch": 0.14, "actionvla": 0.68},
+        "10": {"lapa": 0.31, "scratch": 0.03},
+        "20": {"lapa": 0.45, "scratch": 0.07},
+        "50": {"lapa": 0.58, "scratch": 0.14},
     },
     "target": {"pixels": {"lapa": 0.31}, "features": {"lapa": 0.55}, "flow": {"lapa": 0.64}},
 }

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lapa.report_numbers import bare_p, bounds, percent, points, signed
+from lapa.report_numbers import bare_p, bounds, p_text, percent, points, signed
 from lapa.report_success import ArmRow, Comparison
 from lapa.report_transfer import Result, SettingTable, Transfer
 
@@ -25,7 +25,7 @@ HEADS = (
     "its gap",
 )
 ASIDE, WIDE = ("episodes", "seen", "unseen", "paper", "its gap"), 120
-NOTE = "success held [95 % Wilson]; paired difference to the control in points, exact McNemar, Holm over the table"
+NOTE = "success [95 % Wilson]; paired difference to the control in points, exact McNemar, Holm over the table"
 MADE_ELSEWHERE = "*: another setting's or the run's own rollout"
 PAPER = "paper: success in %, seen / unseen, and share of the gap on seen tasks, on other benchmarks ({})"
 
@@ -56,6 +56,7 @@ def markdown(found: Transfer) -> str:
     head = ["| " + " | ".join(HEADS) + " |", "|" + "|".join("---" for _ in HEADS) + "|"]
     rows = ["| " + " | ".join(cells) + " |" for block in found.settings for cells in lines(block)]
     said = [f"{found.success.headline}\n", *head, *rows, f"\n{NOTE}; {MADE_ELSEWHERE}."]
+    said += ["", *(f"- {block.title}: {told}" for block in found.settings if (told := rivals_text(block)))]
     said += [f"{sources}."] if (sources := paper_note(found)) else []
     said += ["", *(f"- {caution}" for caution in found.success.cautions)]
     return "\n".join(said).replace("\u00a0", " ") + "\n"
@@ -98,6 +99,14 @@ def difference(comparison: Comparison | None) -> str:
     return f"{points(comparison.difference)} {bounds(comparison.interval)}"
 
 
+def rivals_text(block: SettingTable) -> str:
+    """ "lapa minus vpt +14 [8, 19], p < 0.0001; …": the arm against its rivals; empty where it has none."""
+    each = (
+        f"minus {found.control} {difference(found)}, {p_text(p_holm)}" for found, p_holm in block.rivals
+    )  # fmt: skip
+    return f"{block.rivals[0][0].arm} {'; '.join(each)}" if block.rivals else ""
+
+
 def rows(found: Transfer) -> list[dict[str, Any]]:
     """One flat row an arm and setting, cells of body × body among them; rates in [0, 1], null where there is none."""
     named = {block.name for block in found.settings}
@@ -122,6 +131,10 @@ def _row(block: SettingTable, result: Result) -> dict[str, Any]:
         "seen": _rate(result.seen) if result.seen else None,
         "unseen": _rate(result.unseen) if result.unseen else None,
     }
+    versus = next((found for found in block.rivals if found[0].control == result.row.arm), None)
+    if versus:
+        told |= {"arm_minus_this": versus[0].difference, "arm_minus_this_95": list(versus[0].interval)}
+        told |= {"arm_minus_this_p_mcnemar": versus[0].p_value, "arm_minus_this_p_holm": versus[1]}
     families = {
         group.name: next((row for row in group.rows if row.arm == result.row.arm), None) for group in block.families
     }

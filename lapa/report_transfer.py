@@ -59,6 +59,7 @@ class SettingTable(NamedTuple):
     title: str
     about: str
     results: list[Result]
+    rivals: list[tuple[Comparison, float]]  # the arm against each other one but control and ceiling; with Holm's p
     families: list[Group]
     published: Published | None
     cautions: list[str]
@@ -80,7 +81,8 @@ class Transfer(NamedTuple):
 def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     """Everything that is said about success in a transfer run.
 
-    The p-values of all arms' comparisons in all settings are one family for Holm's correction; those of the matrix another.
+    The p-values of all arms' comparisons with the control in all settings are one family for Holm's correction, those of
+    the arm with its rivals another; so with the cells of the matrix.
     Raises ValueError for a measure that episodes do not have.
     """
     check_measure(rules.measure)
@@ -125,7 +127,20 @@ def table(block: Setting, demonstrated: set[str] | None, rules: Rules) -> Settin
     names = sorted({str(row["family"]) for rows in arms.values() for row in rows.values()})
     families = [group(name, _of(arms, lambda row, name=name: row["family"] == name), **compared) for name in names]
     told = cautions(list(block.arms.values()), arms, whole, min_pairs=rules.min_pairs)
-    return SettingTable(block.name, block.title, block.about, results, families, PUBLISHED.get(block.name), told)
+    rivals = [(comparison, comparison.p_value) for comparison in against_rivals(arms, rules)]
+    return SettingTable(
+        block.name, block.title, block.about, results, rivals, families, PUBLISHED.get(block.name), told
+    )
+
+
+def against_rivals(arms: Mapping[str, Episodes], rules: Rules) -> list[Comparison]:
+    """The arm against every other one that is neither control nor ceiling, on the starts that both met."""
+    if rules.arm not in arms:
+        return []
+    rivals = [name for name in arms if name not in (rules.arm, rules.control, rules.ceiling)]
+    pairs = ({rules.arm: arms[rules.arm], name: arms[name]} for name in rivals)
+    groups = (group("", pair, control=name, measure=rules.measure) for name, pair in zip(rivals, pairs, strict=True))
+    return [comparison for found in groups for comparison in found.comparisons]
 
 
 def gap_share(arm: str, arms: Mapping[str, Episodes], rules: Rules) -> GapShare | None:
@@ -141,12 +156,14 @@ def gap_share(arm: str, arms: Mapping[str, Episodes], rules: Rules) -> GapShare 
 
 
 def corrected(tables: Sequence[SettingTable]) -> list[SettingTable]:
-    """The same tables with Holm's p-values, over all their comparisons together."""
+    """The same tables with Holm's p-values, over all their comparisons with the control, and over all with rivals."""
     tested = [result.comparison.p_value for found in tables for result in found.results if result.comparison]
-    left = iter(holm(tested) if tested else [])
+    controlled = iter(holm(tested))
+    rivalled = iter(holm([comparison.p_value for found in tables for comparison, _ in found.rivals]))
     return [
         found._replace(
-            results=[result._replace(p_holm=next(left)) if result.comparison else result for result in found.results]
+            results=[one._replace(p_holm=next(controlled)) if one.comparison else one for one in found.results],
+            rivals=[(comparison, next(rivalled)) for comparison, _ in found.rivals],
         )
         for found in tables
     ]
@@ -159,13 +176,11 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
         return "none", f"Nothing to compare yet: no setting has both {rules.arm} and {rules.control}."
     shown = [result.comparison for result in found if result.comparison and (result.p_holm or 0.0) < rules.alpha]
     better = sum(comparison.difference > 0 for comparison in shown)
-    verdict = "helps" if better else "hurts" if shown else "open"
-    words = {"helps": f"{rules.claim} helps", "hurts": f"{rules.claim} hurts", "open": "No difference shown"}[verdict]
-    where = (
-        f"in {better or len(shown) or len(found)} of {len(found)} settings"
-        if len(tables) > 1
-        else f"({tables[0].title.lower()})"
-    )
+    counts = {"helps": better, "hurts": len(shown) - better}
+    verdict = next((name for name, count in counts.items() if count), "open")
+    words = " and ".join(f"{name} in {count}" for name, count in counts.items() if count)
+    words = f"{rules.claim} {words}" if words else "No difference shown in any"
+    where = f"of {len(found)} settings" if len(found) > 1 else "setting"
     shares = sorted(result.share.share for result in found if result.share and result.share.share is not None)
     if not shares:
         return verdict, f"{words} {where}: no ceiling, so no share of a gap."

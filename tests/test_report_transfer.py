@@ -77,9 +77,8 @@ def test_folders_tell_settings_and_arms(read):
     blocks = settings(rollouts(read), shared=SHARED)
     assert [block.name for block in blocks] == ["in_domain", "cross_environment", "human"]
     assert list(blocks[0].arms) == list(ARMS)
-    assert [block.borrowed for block in blocks] == [
-        {"scratch": ""}, {"scratch": ""}, {"scratch": "", "actionvla": "in_domain"},
-    ]  # fmt: skip
+    ours, both = {"scratch": ""}, {"scratch": "", "actionvla": "in_domain"}
+    assert [block.borrowed for block in blocks] == [ours, ours, both]
 
 
 def test_a_recipe_of_one_setting_is_no_transfer_run(tmp_path):
@@ -138,6 +137,14 @@ def test_holm_corrects_the_whole_table_and_leaves_out_what_is_borrowed(told):
     least = min(tested, key=lambda result: result.comparison.p_value)
     assert least.p_holm == pytest.approx(min(1.0, len(tested) * least.comparison.p_value))
     assert all(result.comparison is None for result in results if result.borrowed is not None)
+
+
+def test_the_arm_is_held_against_its_rivals_too(told):
+    table = told.settings[0]
+    assert [found.control for found, _ in table.rivals] == ["unipi", "vpt", "shuffled"]
+    rate = {result.row.arm: result.row.rate for result in table.results}
+    assert all(found.difference == pytest.approx(rate["lapa"] - rate[found.control]) for found, _ in table.rivals)
+    assert all(p_holm >= found.p_value for found, p_holm in table.rivals)
 
 
 def test_starts_that_differ_are_no_pairs_and_close_no_gap(run):
@@ -245,10 +252,7 @@ def test_the_page_stands_alone_and_has_every_part(read):
 
 def test_names_from_outside_are_text_on_the_page(read):
     named = {"family": "<script>x</script>", "failure": "<script>y</script>"}
-    spoilt = [
-        stage._replace(episodes=[row | named for row in stage.episodes], curves={}) for stage in read
-    ]  # fmt: skip
-    page = drawn(spoilt)
+    page = drawn([stage._replace(episodes=[row | named for row in stage.episodes], curves={}) for stage in read])
     assert "<script>x" not in page and "<script>y" not in page and "&lt;script&gt;y" in page
 
 
@@ -268,7 +272,9 @@ def test_tables_hold_every_arm(told):
     assert len(main_rows) == sum(len(table.results) for table in told.settings)
     assert set(main_rows[0]["families"]) == set(FAMILIES)
     assert {row["setting"] for row in flat} > {"panda_to_ur5e", "hand_to_hand"}
-    lines = [line for line in markdown(told).splitlines() if line.startswith("|")]
+    text = markdown(told)
+    assert "- In domain: lapa minus unipi +" in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(main_rows)
     assert len({line.count("|") for line in lines}) == 1
 
@@ -286,6 +292,6 @@ def test_the_door_writes_page_and_tables(tmp_path, capsys):
     run = fake_transfer(tmp_path / "transfer", settings=("", "in_domain"), per_task=4, more=False)
     settled = [f"runs=[{run}]", f"out={run / 'report'}", "main_values={videos_percent: 100}", "bootstrap.resamples=200"]
     main(compose("report", settled))
-    assert "Watching helps (in domain): lapa closes" in capsys.readouterr().out.replace("\n", " ")
+    assert "Watching helps in 1 setting: lapa closes" in capsys.readouterr().out.replace("\n", " ")
     assert {path.name for path in (run / "report").iterdir()} >= {"page.html", "table.json", "table.md"}
     assert json.loads((run / "report" / "manifest.json").read_text())["verdict"] == "helps"

@@ -78,11 +78,15 @@ def door_help(name: str, typed: Sequence[str] = ()) -> str:
 
 
 def _shown(path: Path) -> str:
-    """A choice's yaml after those of its own group that it begins with."""
+    """A choice's yaml after those that its defaults list names."""
     text = path.read_text()
-    entries = yaml.safe_load(text).get("defaults", [])
-    parents = [path.with_name(f"{entry}.yaml") for entry in entries if isinstance(entry, str) and entry != "_self_"]
-    return "".join(map(_shown, parents)) + f"configs/{path.parent.name}/{path.name}:\n\n{text}\n"
+    folder, parents = path.parent, []
+    for entry in yaml.safe_load(text).get("defaults", []):
+        pairs = entry.items() if isinstance(entry, dict) else [(folder.name, entry)]
+        parents += [configs_dir() / key.partition("@")[0].strip("/") / f"{name}.yaml" for key, name in pairs]
+    return "".join(_shown(parent) for parent in parents if parent.stem != "_self_") + (
+        f"configs/{folder.name}/{path.name}:\n\n{text}\n"
+    )
 
 
 def override_keys(name: str) -> list[str]:

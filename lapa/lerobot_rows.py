@@ -31,14 +31,28 @@ class Rows(NamedTuple):
     tasks: Int64[np.ndarray, "t"]
 
 
-def read_rows(dataset: Dataset, episode: Episode, *, state: str, action: str, tolerance_s: float) -> Rows:
-    """An episode's rows; BrokenEpisode when they are missing, not `length`, not at the dataset's rate, or not finite.
+class Columns(NamedTuple):
+    """Some features of one episode's table, in order."""
 
-    state, action: features. tolerance_s: by how much two rows may be more or less than 1 / fps apart.
+    values: dict[str, Float32[np.ndarray, "t n"]]  # by feature, in the dataset's own units
+    times_s: Float64[np.ndarray, "t"]  # [s]; how it is counted in the films
+    tasks: Int64[np.ndarray, "t"]
+
+
+def read_rows(dataset: Dataset, episode: Episode, *, state: str, action: str, tolerance_s: float) -> Rows:
+    """An episode's rows of two features, `state` and `action`; otherwise as `read_columns`."""
+    columns = read_columns(dataset, episode, (state, action), tolerance_s=tolerance_s)
+    return Rows(columns.values[state], columns.values[action], columns.times_s, columns.tasks)
+
+
+def read_columns(dataset: Dataset, episode: Episode, features: tuple[str, ...], *, tolerance_s: float) -> Columns:
+    """An episode's `features`; BrokenEpisode when rows are missing, not `length`, not at the dataset's rate, or not finite.
+
+    tolerance_s: by how much two rows may be more or less than 1 / fps apart.
     """
-    table = _own_rows(dataset, episode, (state, action, *INDICES))
+    table = _own_rows(dataset, episode, (*features, *INDICES))
     try:
-        columns = {name: _numbers(table[name]) for name in (state, action, *INDICES)}
+        columns = {name: _numbers(table[name]) for name in (*features, *INDICES)}
     except (KeyError, ValueError) as error:
         raise BrokenEpisode(f"has an unusable {episode.table}: {str(error).splitlines()[0]}") from error
     times_s, frames, tasks = (columns[name][:, 0] for name in INDICES)
@@ -49,8 +63,8 @@ def read_rows(dataset: Dataset, episode: Episode, *, state: str, action: str, to
     unknown = set(tasks.tolist()) - dataset.tasks.keys()
     if unknown:
         raise BrokenEpisode(f"does task {min(unknown)}, which the dataset does not name")
-    states, actions = (_finite(columns[name], dataset, name) for name in (state, action))
-    return Rows(states, actions, times_s.astype(np.float64), tasks.astype(np.int64))
+    values = {name: _finite(columns[name], dataset, name) for name in features}
+    return Columns(values, times_s.astype(np.float64), tasks.astype(np.int64))
 
 
 def _finite(values: np.ndarray, dataset: Dataset, name: str) -> Float32[np.ndarray, "t s"]:

@@ -15,7 +15,7 @@ from video_data.clip import Clip, clip_key
 from video_data.decode import Cutting, Piece
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
-from video_data.resample import FITS
+from video_data.sources.sequence import check_fit
 from video_data.sources.states import States, read_states
 from video_data.sources.words import read_manifest_rows, words_of
 
@@ -41,9 +41,7 @@ class FolderSource:
     def __init__(self, *, folder: str | None, extensions: list[str], cutting: Cutting, state: bool, timeout_s: float):
         if folder is None:
             raise ValueError("source=folder needs videos=FOLDER (source=simulated needs none)")
-        if cutting.fit not in FITS:
-            raise ValueError(f"no source.cutting.fit={cutting.fit!r}; there are {', '.join(FITS)}")
-        self.folder, self.extensions, self.cutting = Path(folder).expanduser(), extensions, cutting
+        self.folder, self.extensions, self.cutting = Path(folder).expanduser(), extensions, check_fit(cutting)
         self.state, self.timeout_s = state, timeout_s
 
     def items(self) -> list[Video]:
@@ -60,7 +58,7 @@ class FolderSource:
         """A hash of what lies in the folder, wherever the folder lies: new files make a new result."""
         kinds = (*self.extensions, *BESIDE)
         files = [path for path in self._files() if PurePosixPath(path).suffix.lower() in kinds]
-        return value_hash({path: _quick_hash(self.folder / path) for path in sorted(files)})
+        return value_hash({path: quick_hash(self.folder / path) for path in sorted(files)})
 
     def read(self, video: Video) -> Iterator[Clip]:
         """The clips of one video in order; UnusableVideo with the reason."""
@@ -100,7 +98,8 @@ class FolderSource:
         return states.at(piece.start_s + np.arange(len(piece.frames)) / self.cutting.fps)
 
 
-def _quick_hash(path: Path) -> str:
+def quick_hash(path: Path) -> str:
+    """A mark of a file's contents; of a large file its size, head and tail, which is quick."""
     try:
         size, data = path.stat().st_size, _ends(path)
     except OSError as error:  # told when the video is read; here it only counts as other contents

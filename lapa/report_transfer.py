@@ -183,7 +183,7 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
     where = f"of {len(found)} settings" if len(found) > 1 else "setting"
     shares = sorted(result.share.share for result in found if result.share and result.share.share is not None)
     if not shares:
-        return verdict, f"{words} {where}: no ceiling, so no share of a gap."
+        return verdict, f"{words} {where}: there is no gap, or no ceiling, to take a share of."
     span = " to ".join(dict.fromkeys((signed(shares[0]), signed(shares[-1]))))
     return (
         verdict,

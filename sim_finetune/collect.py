@@ -75,7 +75,7 @@ class Watch:
 
     def items(self) -> list[tuple[int, int]]:
         """Every clip there is to watch, all tasks in turn."""
-        seeds = range(self.seed_base, self.seed_base + self.videos_per_task)
+        seeds = seed_block(self.seed_base, replicate=0, count=self.videos_per_task)
         return [(task, seed) for seed in seeds for task in range(len(self.specs))]
 
     def contents(self) -> str:

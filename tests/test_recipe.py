@@ -1,5 +1,7 @@
 """lapa.recipe, lapa.settings: doors in order, unchanged ones skipped, and every step of every shipped recipe composes."""
 
+import re
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -54,12 +56,10 @@ def test_reports_come_last_whatever_was_added_behind_them(tmp_path, monkeypatch)
 
 
 def unlike_steps(recipe):
-    """(door, overrides) of all steps; one of those that differ in folders only."""
-    steps = steps_of(recipe, setting="all", arms=None).values()
-    unlike = {
-        (step["door"], *(text.split("=")[0] if "runs/" in text else text for text in step["with"])): step
-        for step in steps
-    }
+    """(door, overrides) of all steps; one of those that differ in folders and numbers only."""
+    unlike = {}
+    for step in steps_of(recipe, setting="all", arms=None).values():
+        unlike[(step["door"], *(re.sub(r"=(.*runs/.*|[\d.]+)$", "", text) for text in step["with"]))] = step
     return [(step["door"], step["with"]) for step in unlike.values()]
 
 

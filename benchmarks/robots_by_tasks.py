@@ -1,9 +1,9 @@
 """Which body does which task by the scripted expert, as a Markdown table.
 
-    python benchmarks/robots_by_tasks.py [seeds=3] [workers=2] [library=seeds] [out=runs/robots_by_tasks] [TASK …]
+    python benchmarks/robots_by_tasks.py [seeds=3] [steps=300] [workers=2] [library=seeds] [out=runs/robots_by_tasks] [TASK …]
 
 Finished pairs lie in `out`, and the same command goes on where it was stopped; give another folder after a change of
-the expert.
+the expert, or for other steps.
 """
 
 import json
@@ -23,8 +23,7 @@ from sim_finetune.rungs_proof import UNDISTURBED
 from sim_finetune.spec import TaskSpec
 
 FIRST_SEED = 5_000_000  # no seed of a video, a demonstration or a test
-MAX_STEPS = 300
-DEFAULTS = {"seeds": "3", "workers": "2", "library": "seeds", "out": "runs/robots_by_tasks"}
+DEFAULTS = {"seeds": "3", "steps": "300", "workers": "2", "library": "seeds", "out": "runs/robots_by_tasks"}
 
 
 class Pair(NamedTuple):
@@ -35,13 +34,13 @@ class Pair(NamedTuple):
     path: Path
 
 
-def solved(pair: Pair, *, seeds: int) -> int:
-    """Episodes that the undisturbed expert solves, of so many seeds; those that were played before are not again."""
+def solved(pair: Pair, *, seeds: int, steps: int) -> int:
+    """Seeds of so many that the undisturbed expert solves in at most so many steps; what was played before is not again."""
     done = json.loads(pair.path.read_text()) if pair.path.exists() else {}
     env = None
     for seed in (str(FIRST_SEED + number) for number in range(seeds)):
         if seed not in done:
-            env = env or make_env(pair.spec, Studio(load_embodiment(pair.body), 64, 10, ("front",), MAX_STEPS))
+            env = env or make_env(pair.spec, Studio(load_embodiment(pair.body), 64, 10, ("front",), steps))
             done[seed] = play(env, UNDISTURBED, seed=int(seed)).solved
             write_json(pair.path, done)
     return sum(done[str(FIRST_SEED + number)] for number in range(seeds))
@@ -56,7 +55,7 @@ def main(words: list[str]) -> None:
         for spec in specs
         for body in bodies
     ]
-    play_pair = partial(solved, seeds=seeds)
+    play_pair = partial(solved, seeds=seeds, steps=int(given["steps"]))
     counts = list(run_all(play_pair, pairs, num_workers=int(given["workers"]), label="tasks × bodies"))
     rows = [counts[start : start + len(bodies)] for start in range(0, len(counts), len(bodies))]
     whole = [f"{sum(count == seeds for count in column)} of {len(specs)}" for column in zip(*rows, strict=True)]

@@ -24,8 +24,8 @@ def train_parts(model: ActionModel, *, parts: Sequence[str]) -> None:
 
 
 def add_lora(model: ActionModel, *, rank: int, alpha: float, dropout: float) -> None:
-    """Freeze the backbone and train, beside each of its linear layers, a product of two thin matrices; queries and head
-    are trained as they are.
+    """Freeze the backbone and train, beside each of its linear layers that any result depends on, a product of two thin
+    matrices; queries and head are trained as they are.
 
     LoRA (Hu et al. 2021, arXiv 2106.09685) of the library peft. What it adds counts alpha / rank times.
     """
@@ -34,7 +34,8 @@ def add_lora(model: ActionModel, *, rank: int, alpha: float, dropout: float) -> 
     except ImportError as error:
         raise ValueError("the strategy lora needs the library peft: pip install 'lapa[lora]'") from error
     backbone: nn.Module = model.trunk.backbone
-    linear = [name for name, module in backbone.named_modules() if type(module) is nn.Linear]
+    layers = [(name, module) for name, module in backbone.named_modules() if type(module) is nn.Linear]
+    linear = [name for name, layer in layers if isinstance(layer.weight, nn.Parameter)]  # those `unused` hold buffers
     settings: Any = {"r": rank, "lora_alpha": alpha, "lora_dropout": dropout, "target_modules": linear}
     peft.inject_adapter_in_model(peft.LoraConfig(**settings), backbone)  # freezes all but what it adds
     _rest(model)

@@ -96,6 +96,7 @@ def test_a_step_then_another(whole, backbone, head, strategy):
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     optimiser = optimiser_of(model)
     take_step(model, optimiser, seed=1)
+    assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []  # DDP would wait
     saved = put_away(model, optimiser)
     take_step(model, optimiser, seed=2)
     changed = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}

@@ -14,8 +14,8 @@ from jaxtyping import Float, Float32, Int
 from PIL import Image, ImageOps
 
 from video_data.clip import Clip, Fault, clip_key
-from video_data.decode import Cutting, check_times
-from video_data.header import Header, UnusableVideo
+from video_data.decode import Cutting
+from video_data.header import UnusableVideo
 from video_data.resample import FITS, Picture, even_cuts, nearest_frames
 
 EIGHT_BITS = (
@@ -67,7 +67,11 @@ def clips_of(films: Iterable[Steps], cutting: Cutting) -> Iterator[Clip | Fault]
 
 
 def _clips(film: Steps, cutting: Cutting, number: int) -> Iterator[Clip]:
-    check_times(film.times_s, Header("steps", "", len(film.times_s), 0.0), cutting.min_source_fps)
+    rate = (len(film.times_s) - 1) / (film.times_s[-1] - film.times_s[0])
+    if rate < cutting.min_source_fps:
+        raise UnusableVideo(
+            f"has {rate:.2g} pictures a second, min_source_fps is {cutting.min_source_fps:g}: a slide show"
+        )
     shown = nearest_frames(film.times_s, cutting.fps)
     pictures = _small(film, shown, cutting)
     for start, end in even_cuts(len(shown), max(2, round(cutting.max_clip_s * cutting.fps))):

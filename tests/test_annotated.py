@@ -25,7 +25,7 @@ def shares(clip) -> list[float]:
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     """10 s; frame n of 301 shows the block after n / 300 of its way."""
-    return write_video(tmp_path_factory.mktemp("video") / "a.mp4", times_ms=steady(301), size=(64, 64))
+    return write_video(tmp_path_factory.mktemp("video") / "a.mp4", times_ms=steady(301), size=(96, 96))
 
 
 def annotated(folder, video, rows: list[str], *more: str):

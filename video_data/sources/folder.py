@@ -12,12 +12,12 @@ from einops import rearrange
 
 from lapa.files import value_hash
 from video_data.clip import Clip, clip_key
-from video_data.decode import Cutting, Piece
+from video_data.decode import Cutting
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
 from video_data.sources.sequence import check_fit
 from video_data.sources.states import States, read_states
-from video_data.sources.words import read_manifest_rows, words_of
+from video_data.sources.words import Words, read_manifest_rows, words_of
 
 BESIDE = (".txt", ".json", ".jsonl", ".parquet")  # files beside videos that change what a clip says
 WHOLE_BYTES, END_BYTES = 1 << 20, 1 << 16  # larger files are told apart by their size, head and tail
@@ -72,17 +72,9 @@ class FolderSource:
         except ValueError as error:
             raise UnusableVideo(f"has unreadable words: {error}") from error
         states = self._states(path, video.row)
-        for number, piece in enumerate(shared_decoder(self.timeout_s).read(path, self.cutting)):
-            yield Clip(
-                key=clip_key(video.path, number),
-                frames=rearrange(torch.from_numpy(piece.frames), "t h w c -> t c h w").contiguous(),
-                fps=self.cutting.fps,
-                text=words.text,
-                source=video.path,
-                embodiment=words.embodiment,
-                start_s=piece.start_s,
-                arrays={"state": self._at(states, piece)} if states else {},
-            )
+        for clip in video_clips(path, video.path, words, self.cutting, self.timeout_s):
+            instants_s = clip.start_s + np.arange(len(clip.frames)) / clip.fps
+            yield clip._replace(arrays={"state": states.at(instants_s)}) if states else clip
 
     def _files(self) -> Iterator[str]:
         for path in self.folder.rglob("*"):
@@ -94,8 +86,20 @@ class FolderSource:
         beside = self.folder / row["actions"] if row.get("actions") else path.with_suffix(".parquet")
         return read_states(beside) if self.state and beside.is_file() else None
 
-    def _at(self, states: States, piece: Piece) -> Any:
-        return states.at(piece.start_s + np.arange(len(piece.frames)) / self.cutting.fps)
+
+def video_clips(path: Path, name: str, words: Words, cutting: Cutting, timeout_s: float) -> Iterator[Clip]:
+    """The clips of a video file in order, under the name `name`; UnusableVideo with the reason."""
+    for number, piece in enumerate(shared_decoder(timeout_s).read(path, cutting)):
+        yield Clip(
+            key=clip_key(name, number),
+            frames=rearrange(torch.from_numpy(piece.frames), "t h w c -> t c h w").contiguous(),
+            fps=cutting.fps,
+            text=words.text,
+            source=name,
+            embodiment=words.embodiment,
+            start_s=piece.start_s,
+            arrays={},
+        )
 
 
 def quick_hash(path: Path) -> str:

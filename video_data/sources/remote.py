@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,9 +10,19 @@ from typing import Any, NamedTuple
 from video_data.header import UnusableVideo
 from video_data.sources.sequence import optional
 
-ARROW = ("s3", "gs", "gcs")  # pyarrow, which is there anyway, speaks with these stores and reads their usual credentials
-STORES = ("aiohttp", "botocore", "google", "gcsfs", "s3fs", "fsspec")  # packages with errors of their own for a store's faults
-HASTE = 1 << 20  # [bytes] read at a time
+ARROW = (
+    "s3",
+    "gs",
+    "gcs",
+)  # pyarrow, which is there anyway, speaks with these stores and reads their usual credentials
+STORES = (
+    "aiohttp",
+    "botocore",
+    "google",
+    "gcsfs",
+    "s3fs",
+    "fsspec",
+)  # packages with errors of their own for a store's faults
 
 
 class Patience(NamedTuple):
@@ -24,10 +34,10 @@ class Patience(NamedTuple):
 
 
 @contextmanager
-def copied(address: str, patience: Patience) -> Iterator[Path]:
-    """A whole copy of what lies at `address`, removed afterwards. UnusableVideo when every attempt failed, with the last reason.
+def copied(address: str, patience: Patience, *, whole: Callable[[Path], bool]) -> Iterator[Path]:
+    """A copy of what lies at `address`, removed afterwards; `whole` says whether one is, for servers that tell no length.
 
-    ValueError when the package for such an address is missing.
+    UnusableVideo with the last reason when every attempt failed; ValueError when the package for such an address is missing.
     """
     store, inside = open_store(address, patience)
     with tempfile.TemporaryDirectory(prefix="lapa-") as folder:
@@ -35,7 +45,7 @@ def copied(address: str, patience: Patience) -> Iterator[Path]:
         for attempt in range(patience.attempts):
             if attempt:
                 time.sleep(patience.wait_s * 2 ** (attempt - 1))
-            fault = _copy(store, inside, path)
+            fault = _copy(store, inside, path) or ("" if whole(path) else "its end is missing")
             if not fault:
                 break
         else:
@@ -69,12 +79,11 @@ def _copy(store: Any, inside: str, path: Path) -> str:
     """Why a copy is not whole, "" when it is. An error that is not a store's is a fault of ours, and raised."""
     try:
         promised = store.info(inside).get("size")
-        with store.open(inside, "rb", cache_type="none", block_size=HASTE) as far, open(path, "wb") as near:
-            while data := far.read(HASTE):
-                near.write(data)
+        store.get_file(inside, str(path))
     except Exception as error:
         if not isinstance(error, OSError | EOFError) and type(error).__module__.partition(".")[0] not in STORES:
             raise
-        return f"{type(error).__name__} {str(error)[:120]}".rstrip()
+        told = error.__cause__ or error  # fsspec says "not found" of whatever an http server answers
+        return f"{type(told).__name__} {getattr(told, 'status', '')} {getattr(told, 'message', '')}".strip()
     there = path.stat().st_size
     return "" if promised is None or there == promised else f"holds {there} of {promised} bytes"

@@ -1,0 +1,198 @@
+"""source=webdataset: shards on disk and by http; a server's faults are tried again, then quarantined, never fatal."""
+
+import io
+import tarfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from raw_videos import cut_short, steady, write_video
+from source_toys import read_all, source
+
+from lapa.config import compose
+from lapa.shards import read_shard, shard_paths
+from lapa.stage import read_manifest
+from video_data.build import main
+
+QUICK = ("source.wait_s=0", "source.attempts=3", "source.stall_s=0.5")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> bytes:
+    return write_video(tmp_path_factory.mktemp("video") / "a.mp4", times_ms=steady(60)).read_bytes()
+
+
+def tar_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def shard(video: bytes, samples: int = 2) -> bytes:
+    texts = {f"x/{i:03d}.txt": f"do  task {i}".encode() for i in range(samples)}
+    return tar_of({name: data for i, (key, text) in enumerate(texts.items()) for name, data in
+                   ((f"x/{i:03d}.mp4", video), (key, text))})  # fmt: skip
+
+
+@pytest.fixture
+def server():
+    """An http server; `pages[path]` answers a request by writing to the handler, `asked` counts."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.asked.append((self.command, self.path))
+            self.server.pages[self.path](self)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    made = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    made.pages, made.asked, made.address = {}, [], f"http://127.0.0.1:{made.server_port}"  # type: ignore[attr-defined]
+    threading.Thread(target=made.serve_forever, daemon=True).start()
+    yield made
+    made.shutdown()
+    made.server_close()
+
+
+def answer(data: bytes, *, share: float = 1, length: bool = True):
+    """All of `data`, or its beginning as if the connection were lost, with its length said or not."""
+
+    def write(handler):
+        handler.send_response(200)
+        if length:
+            handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        if handler.command == "GET":
+            handler.wfile.write(data[: int(len(data) * share)])
+
+    return write
+
+
+def refuse(status: int):
+    return lambda handler: handler.send_error(status)
+
+
+def stall(handler):
+    time.sleep(1.5)
+
+
+def in_turn(*answers):
+    """The answers to GET one after another; HEAD gets that of the next."""
+    left = list(answers)
+    return lambda handler: (left.pop(0) if handler.command == "GET" and len(left) > 1 else left[0])(handler)
+
+
+def test_videos_and_words_of_a_folder(tmp_path, video):
+    members = {
+        "push_the_cup.mp4": video, "b.webm": b"", "c.mp4": video, "c.json": b'{"caption": "lift", "embodiment": "hand"}',
+        "d.jpg": b"x", "e.mp4": video, "e.json": b"{", "../../f.mp4": video, "../../f.txt": b"outside", "g.cam.mp4": video,
+    }  # fmt: skip
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "0.tar").write_bytes(tar_of(members))
+    clips, faults = read_all(source("webdataset", tmp_path))
+    found = {clip.source: (clip.text, clip.embodiment, len(clip.frames)) for clip in clips}
+    assert found == {
+        "sub/0.tar/push_the_cup": ("push the cup", "", 20), "sub/0.tar/c": ("lift", "hand", 20),
+        "sub/0.tar/../../f": ("outside", "", 20), "sub/0.tar/g": ("", "", 20),
+    }  # fmt: skip
+    assert faults == {
+        "sub/0.tar/b": "is empty (0 bytes)", "sub/0.tar/d": "has no video; it holds .jpg",
+        "sub/0.tar/e": faults["sub/0.tar/e"]}  # fmt: skip
+    assert faults["sub/0.tar/e"].startswith("has unreadable words: not JSON") and not (tmp_path / "f.mp4").exists()
+
+
+def test_what_lies_before_the_damage_is_kept(tmp_path, video):
+    (tmp_path / "whole.tar").write_bytes(shard(video, 3))
+    cut_short(tmp_path / "whole.tar", tmp_path / "cut.tar", share=0.5)
+    data = bytearray((tmp_path / "whole.tar").read_bytes())
+    at = data.index(b"x/001.txt")
+    data[at : at + 200] = bytes(range(200))
+    (tmp_path / "flipped.tar").write_bytes(data)
+    (tmp_path / "none.tar").write_bytes(b"no tar" * 1000)
+    clips, faults = read_all(source("webdataset", tmp_path))
+    kept = [sum(clip.source.startswith(name) for clip in clips) for name in ("whole", "cut", "flipped", "none")]
+    assert kept == [3, 1, 2, 0] and set(faults) == {"cut.tar", "flipped.tar after x/001", "none.tar"}
+
+
+def test_shards_by_http_give_what_they_give_on_disk(tmp_path, video, server):
+    for number in range(2):
+        (tmp_path / f"s-{number:02d}.tar").write_bytes(shard(video))
+        server.pages[f"/s-{number:02d}.tar?key=secret"] = answer(shard(video))
+    near, _ = read_all(source("webdataset", tmp_path))
+    far, faults = read_all(source("webdataset", server.address + "/s-{00..01}.tar?key=secret", *QUICK))
+    assert not faults and len(near) == len(far) == 4 and "secret" not in str([clip.source for clip in far])
+    for one, other in zip(near, far, strict=True):
+        assert (one.frames == other.frames).all() and one.text == other.text and one.key != other.key
+
+
+FAILING = {
+    "500": (refuse(500), "500"),
+    "404": (refuse(404), "404"),
+    "half a body": (answer(b"x" * 4000, share=0.5), "not enough data"),
+    "half a body, no length": (answer(b"x" * 4000, share=0.5, length=False), "its end is missing"),
+    "nothing at all": (answer(b"", length=False), "its end is missing"),
+    "silence": (stall, "timeout"),
+}
+
+
+@pytest.mark.parametrize("kind", FAILING)
+def test_a_server_that_fails_once_is_asked_again_and_one_that_fails_is_quarantined(kind, video, server):
+    fault, words = FAILING[kind]
+    whole = answer(shard(video))
+    server.pages |= {"/once.tar": in_turn(fault, whole), "/always.tar": fault, "/good.tar": whole}
+    addresses = "::".join(f"{server.address}/{name}.tar" for name in ("once", "always", "good"))
+    clips, faults = read_all(source("webdataset", addresses, *QUICK))
+    assert [clip.source.rpartition("/x/")[0][-8:] for clip in clips] == ["once.tar"] * 2 + ["good.tar"] * 2
+    (reason,) = faults.values()
+    assert reason.startswith("cannot be loaded in 3 attempts") and words in reason.lower()
+    gets = [path for command, path in server.asked if command == "GET"]
+    assert gets.count("/always.tar") >= 3 and gets.count("/good.tar") == 1
+
+
+def test_the_door_goes_on_past_a_bad_server_and_counts_it(tmp_path, video, server):
+    server.pages |= {"/a.tar": answer(shard(video)), "/b.tar": refuse(500)}
+    settings = ["source=webdataset", f"out={tmp_path / 'out'}", "image_px=16", "num_workers=0", "videos_per_shard=1"]
+    main(compose("build", [*settings, f"videos='{server.address}/{{a,b}}.tar'", *QUICK]))
+    manifest = read_manifest(tmp_path / "out")
+    assert manifest["count"] == 2 and manifest["quarantined"] == 1 and manifest["videos"] == 2
+    assert len(list(read_shard(shard_paths(tmp_path / "out")[0]))) == 2
+
+
+def test_any_store_of_fsspec(video):
+    import fsspec
+
+    with fsspec.open("memory://bucket/a.tar", "wb") as file:
+        file.write(shard(video))
+    clips, faults = read_all(source("webdataset", "memory://bucket/{a,b}.tar", *QUICK))
+    assert (
+        len(clips) == 2
+        and list(faults) == ["memory://bucket/b.tar"]
+        and "FileNotFound" in faults["memory://bucket/b.tar"]
+    )
+
+
+def test_s3_by_a_server_that_speaks_its_language(video, server, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+    server.pages["/bucket/a.tar"] = answer(shard(video))
+    place = server.address.removeprefix("http://")
+    clips, faults = read_all(
+        source("webdataset", f"s3://bucket/a.tar?scheme=http&endpoint_override={place}&region=x", *QUICK)
+    )
+    assert not faults and [clip.source for clip in clips] == ["s3://bucket/a.tar/x/000", "s3://bucket/a.tar/x/001"]
+
+
+def test_mistakes_are_named(tmp_path):
+    for videos, words in ((tmp_path, "no shards"), (tmp_path / "a-{0..1}.tar", r"no shard .*a-0\.tar")):
+        with pytest.raises(ValueError, match=words):
+            source("webdataset", videos).items()
+    made = source("webdataset", "nonsense://a.tar")
+    with pytest.raises(ValueError, match=r"nonsense://a\.tar cannot be asked for"):
+        list(made.read(made.items()[0]))

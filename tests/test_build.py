@@ -21,6 +21,7 @@ from lapa.video import decode_mp4
 from video_data.build import main, read_item
 from video_data.clip import Clip, Fault, clip_key
 from video_data.filters import Filters
+from video_data.header import UnusableVideo
 
 SMALL = ["image_px=32", "max_clip_s=1", "videos_per_shard=2", "num_workers=0"]
 
@@ -103,10 +104,14 @@ def test_a_part_that_cannot_be_used_is_quarantined_and_the_rest_is_kept():
             frames[5:] = 200
             yield Fault("a.mp4, segment 3", "ends before it begins")
             yield Clip(clip_key(item, 0), frames, 10.0, "", item, "hand", 0.0, {})
+            if item == "b.mp4":
+                raise UnusableVideo("is damaged")
 
     outcome, samples = read_item("a.mp4", Source(), Filters(**compose("build", ["out=x"]).filters))
     assert outcome.clips == len(samples) == 1 and outcome.embodiments == {"hand": 1}
     assert outcome.quarantined == [{"item": "a.mp4, segment 3", "reason": "ends before it begins"}]
+    outcome, samples = read_item("b.mp4", Source(), Filters(**compose("build", ["out=x"]).filters))
+    assert not samples and [row["item"] for row in outcome.quarantined] == ["a.mp4, segment 3", "b.mp4"]
 
 
 def test_a_moved_folder_is_the_same_and_a_new_video_is_not(videos, built, tmp_path, capsys):

@@ -61,6 +61,14 @@ def test_mixed_sizes_turned_and_coloured_otherwise_are_squares(tmp_path):
     assert [step_of(clips[0], i) for i in range(6)] == pytest.approx(range(6), abs=1)
 
 
+def test_images_in_the_folder_itself_have_words_of_their_own(tmp_path):
+    write(tmp_path / "lift_the_cup", [f"{i}.png" for i in range(6)], film(6))
+    clips, _ = read_all(source("frames", tmp_path / "lift_the_cup", "source.images_per_s=10"))
+    (tmp_path / "lift_the_cup" / "words.txt").write_text("lift a cup")
+    told, _ = read_all(source("frames", tmp_path / "lift_the_cup", "source.images_per_s=10"))
+    assert [clips[0].text, told[0].text] == ["", "lift a cup"] and clips[0].source == "images"
+
+
 def test_thousands_of_images_are_read_as_they_are_needed(tmp_path):
     write(tmp_path / "long", ["0.png"], film(1))
     for i in range(1, 3000):

@@ -4,6 +4,8 @@ from hydra.utils import instantiate
 from small_sim import task_folder
 
 from lapa.config import compose
+from video_data.clip import Fault
+from video_data.sources.several import Several
 
 
 def several(folder):
@@ -29,3 +31,13 @@ def test_all_bodies_are_shown_in_turn_under_keys_of_their_own(tmp_path):
 def test_its_contents_are_those_of_the_tasks(tmp_path):
     one, other = (several(task_folder(tmp_path / name, name)).contents() for name in ("reach", "press_button"))
     assert one == several(tmp_path / "reach").contents() != other
+
+
+def test_a_part_that_cannot_be_used_is_told_with_its_source():
+    class Source:
+        def read(self, item):
+            yield Fault(f"{item}, row 2", "has no time")
+
+    assert list(Several(sources={"cups": Source()}).read(("cups", "a.mp4"))) == [
+        Fault("cups/a.mp4, row 2", "has no time")
+    ]

@@ -107,7 +107,7 @@ def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[d
                 samples.append(to_sample(clip))
                 bodies.append(clip.embodiment)
     except UnusableVideo as fault:
-        return Outcome(1, 0, 0, [], [{"item": str(item), "reason": str(fault)}], {}), []
+        return Outcome(1, 0, 0, [], [*faults, {"item": str(item), "reason": str(fault)}], {}), []
     frames = sum(sample["json"]["frames"] for sample in samples)
     return Outcome(1, len(samples), frames, dropped, faults, {name: bodies.count(name) for name in bodies}), samples
 

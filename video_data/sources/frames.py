@@ -62,14 +62,14 @@ class FramesSource:
             raise UnusableVideo("holds no images: it is not there, or only in manifest.jsonl")
         files.sort(key=natural)
         times_s = image_times(files, self.images_per_s)
+        own = film.path == "."  # images in the source's folder itself: what lies around that does not count
         try:
-            words = words_of(folder, film.row)
+            words = words_of(folder / "words" if own else folder, film.row)
         except ValueError as error:
             raise UnusableVideo(f"has unreadable words: {error}") from error
+        name = "images" if own else film.path
         runs = cut_where(np.diff(times_s) > self.max_gap_s, len(files))
-        films = (
-            Steps(film.path, "", times_s[run], _reader([files[i] for i in run]), *words, arrays={}) for run in runs
-        )
+        films = (Steps(name, "", times_s[run], _reader([files[i] for i in run]), *words, arrays={}) for run in runs)
         yield from clips_of(films, self.cutting)
 
     def _files(self, extensions: tuple[str, ...]) -> list[Path]:

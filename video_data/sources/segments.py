@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -137,12 +138,18 @@ def seconds(text: str) -> float:
 
 
 def _filled(template: str, row: dict[str, Any]) -> str:
-    missing = [name for name in re.findall(r"\{(\w+)\}", template) if row.get(name) in (None, "")]
-    if missing:
-        raise ValueError(f"has nothing in column {missing[0]!r}; there are {sorted(str(name) for name in row)}")
-    return re.sub(r"\{(\w+)\}", lambda found: str(row[found[1]]), template)
+    for name in _columns(template):
+        if row.get(name) in (None, ""):
+            raise ValueError(f"has nothing in column {name!r}; there are {sorted(str(name) for name in row)}")
+    return template.format_map(row)
 
 
+@lru_cache(maxsize=16)
+def _columns(template: str) -> list[str]:
+    return re.findall(r"\{(\w+)\}", template)
+
+
+@lru_cache(maxsize=1 << 16)  # tables have millions of rows and name each video often
 def _inside(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:

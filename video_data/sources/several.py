@@ -5,7 +5,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from lapa.files import value_hash
-from video_data.clip import Clip
+from video_data.clip import Clip, Fault
 
 Item = tuple[str, Any]
 
@@ -25,8 +25,11 @@ class Several:
         """A hash of what all of them show."""
         return value_hash({name: source.contents() for name, source in self.sources.items()})
 
-    def read(self, item: Item) -> Iterator[Clip]:
+    def read(self, item: Item) -> Iterator[Clip | Fault]:
         """The clips of one item, their keys led by the source's name; what its source raises."""
         name, inner = item
         for clip in self.sources[name].read(inner):
-            yield clip._replace(key=f"{name}-{clip.key}", source=f"{name}/{clip.source}")
+            if isinstance(clip, Fault):
+                yield clip._replace(item=f"{name}/{clip.item}")
+            else:
+                yield clip._replace(key=f"{name}-{clip.key}", source=f"{name}/{clip.source}")

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 import lightning as L
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
+
+KEPT_BYTES = 256 * 2**20  # of decoded frames, in each process that reads a stream
 
 Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
 
@@ -66,7 +69,8 @@ class Batches(IterableDataset):
 class ClipStream(Batches):
     """Endless records of a split. Worker w of W decodes every W-th clip of an epoch's permutation, block by block:
     each clip once, `samples_per_clip` records of it, shuffled within the block. Nothing depends on the clock or on
-    what was read before, so `start_batch` takes up the stream at any batch.
+    what was read before, so `start_batch` takes up the stream at any batch. The frames of the first clips that fit into
+    `KEPT_BYTES` are kept: of what comes round as a whole, again and again, no other choice is found more often.
     """
 
     def __init__(self, *, folder: Path, take: Take, split: str, val_percent: int, plan: Plan, start_batch: int):
@@ -76,6 +80,8 @@ class ClipStream(Batches):
         if len(self.clips) < plan.world:
             raise ValueError(f"{folder}: split {split!r} has {len(self.clips)} of {len(self.index)} clips; too few")
         self.take, self.plan, self.start_batch = take, plan, start_batch
+        self._kept: dict[int, torch.Tensor] = {}
+        self._kept_bytes = 0
 
     def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
         """Block by block, epoch by epoch."""
@@ -107,10 +113,21 @@ class ClipStream(Batches):
 
     def records(self, clip: int, epoch: int) -> list[Any]:
         """The records that `take` draws from one clip in one epoch."""
-        sample = read_clip(self.index, clip)
+        sample = self._read(clip)
         records = self.take(sample, np.random.default_rng((self.plan.seed, epoch, clip, 1)))
         assert len(records) == self.plan.samples_per_clip, (len(records), self.plan.samples_per_clip)
         return records
+
+    def _read(self, clip: int) -> dict[str, Any]:
+        if clip in self._kept:
+            sample = self.index[clip]
+            del sample["mp4"]
+            return sample | {"frames": self._kept[clip]}
+        sample = read_clip(self.index, clip)
+        if self._kept_bytes + sample["frames"].nbytes <= KEPT_BYTES:
+            self._kept[clip] = sample["frames"]
+            self._kept_bytes += sample["frames"].nbytes
+        return sample
 
 
 def read_clip(index: ShardIndex, i: int) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from lapa import stream
 from lapa.shards import write_shard
 from lapa.stream import ClipStream, Plan, split_indices
 from lapa.video import encode_mp4
 
 CLIPS, PER_CLIP, BATCH = 12, 2, 4
+FRAMES_BYTES = 2 * 3 * 16 * 16
 MP4 = encode_mp4(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), fps=10)
 
 
@@ -29,8 +31,8 @@ def folder(tmp_path):
 
 def batches(folder, count, *, start=0, seed=0, workers=0, rank=0, world=1):
     plan = Plan(PER_CLIP, 3, BATCH, seed, rank, world)
-    stream = ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=start)
-    return list(itertools.islice(DataLoader(stream, batch_size=BATCH, num_workers=workers), count))
+    clips = ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=start)
+    return list(itertools.islice(DataLoader(clips, batch_size=BATCH, num_workers=workers), count))
 
 
 def test_an_epoch_holds_each_clip_equally_and_the_next_differs(folder):
@@ -49,6 +51,17 @@ def test_seed_decides(folder):
 @pytest.mark.parametrize("start", [1, 4, 7])
 def test_any_batch_can_be_the_first(folder, workers, start):
     assert batches(folder, 12, workers=workers)[start:] == batches(folder, 12 - start, start=start, workers=workers)
+
+
+@pytest.mark.parametrize(("kept_bytes", "decoded"), [(0, 48), (3 * FRAMES_BYTES, 39), (2**20, 12)])
+def test_kept_frames_change_nothing_but_how_often_a_clip_is_decoded(folder, monkeypatch, kept_bytes, decoded):
+    """Twelve clips, four times each."""
+    count, asked, decode = 4 * CLIPS * PER_CLIP // BATCH, [], stream.decode_mp4
+    plain = batches(folder, count)
+    monkeypatch.setattr(stream, "decode_mp4", lambda data: asked.append(data) or decode(data))
+    monkeypatch.setattr(stream, "KEPT_BYTES", kept_bytes)
+    assert batches(folder, count) == plain
+    assert len(asked) == decoded
 
 
 def test_ranks_share_the_clips(folder):

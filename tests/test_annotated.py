@@ -36,7 +36,7 @@ def annotated(folder, video, rows: list[str], *more: str):
 
 def test_segments_show_their_time_overlapping_nested_and_long(tmp_path, video):
     rows = ["a.mp4,late,0:00:08.0,9.0", "a.mp4,long,1,6.5", "a.mp4,nested,00:02,00:03.5", "a.mp4,over,6,8.5"]
-    clips, faults = read_all(annotated(tmp_path, video, rows, "source.max_overlap=1"))
+    clips, faults = read_all(annotated(tmp_path, video, rows))
     assert not faults and len({clip.key for clip in clips}) == 7 and {clip.source for clip in clips} == {"a.mp4"}
     found = [(clip.text, round(clip.start_s, 1), len(clip.frames)) for clip in clips]
     assert found == [("long", 1, 18), ("nested", 2, 15), ("long", 2.8, 18), ("long", 4.6, 19), ("over", 6, 12),
@@ -50,7 +50,8 @@ def test_every_wrong_row_is_told_and_the_rest_is_kept(tmp_path, video):
     rows = [
         "a.mp4,good,1,3", "a.mp4,no time,4,4", "a.mp4,backwards,5,4", "a.mp4,after the end,20,22", "a.mp4,too long,9.9,14",
         "a.mp4,no number,soon,7", "gone.mp4,gone,1,2", "gone.mp4,gone,3,4", ",nothing,1,2", "../a.mp4,outside,1,2",
-        "a.mp4,same as good,1,3", "a.mp4,a little too long,9,10.4", "a.mp4,,4,5", "a.mp4,not finite,nan,5",
+        "a.mp4,same as good,1,3", "a.mp4,a little too long,9,10.4", "a.mp4,,4,5",
+        "a.mp4,not finite,nan,5", "a.mp4,milliseconds,9000,999999999", "a.mp4,no end,9.5,80000",
     ]  # fmt: skip
     clips, faults = read_all(annotated(tmp_path, video, rows))
     assert [clip.text for clip in clips] == ["good", "a little too long"] and len(clips[1].frames) == 11
@@ -59,8 +60,9 @@ def test_every_wrong_row_is_told_and_the_rest_is_kept(tmp_path, video):
     words = {
         "row 2": "lasts from 4 s to 4 s", "row 3": "lasts from 5 s to 4 s", "row 4": "the video ends at 10.1 s",
         "row 5": "lasts until 14.0 s", "row 6": "'soon'", "(no video), row 9": "nothing in column 'video'",
-        "(no video), row 10": "outside of the folder", "row 11": "shown to 100% by an earlier",
+        "(no video), row 10": "outside of the folder", "row 11": "100% the same time as row 1",
         "row 13": "nothing in column 'text'", "row 14": "'nan'",
+        "row 15": "more than a day", "row 16": "lasts until 80000.0 s",
     }  # fmt: skip
     assert told.keys() == words.keys() and all(words[name] in told[name] for name in words)
 
@@ -106,7 +108,7 @@ def test_ego4d_of_both_releases(tmp_path, video, wrap, rows):
     clips, faults = read_all(source("ego4d", tmp_path, *([rows] if rows else [])))
     assert [(clip.text, round(clip.start_s, 1), len(clip.frames)) for clip in clips] == [
         ("opens the door", 0, 17), ("opens the door", 3.5, 20)]  # fmt: skip
-    assert list(faults) == ["uid.mp4, row 3"] and "shown to 95%" in faults["uid.mp4, row 3"]
+    assert list(faults) == ["uid.mp4, row 3"] and "90% the same time as row 1" in faults["uid.mp4, row 3"]
 
 
 def test_the_door_counts_and_a_new_table_is_a_new_result(tmp_path, video):

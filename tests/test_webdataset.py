@@ -1,5 +1,6 @@
 """source=webdataset: shards on disk and by http; a server's faults are tried again, then quarantined, never fatal."""
 
+import errno
 import io
 import tarfile
 import threading
@@ -163,6 +164,21 @@ def test_the_door_goes_on_past_a_bad_server_and_counts_it(tmp_path, video, serve
     manifest = read_manifest(tmp_path / "out")
     assert manifest["count"] == 2 and manifest["quarantined"] == 1 and manifest["videos"] == 2
     assert len(list(read_shard(shard_paths(tmp_path / "out")[0]))) == 2
+
+
+@pytest.mark.parametrize(
+    "far, place", [(True, "fsspec.implementations.local.LocalFileSystem.get_file"), (False, "shutil.copyfileobj")]
+)
+def test_a_full_disk_is_nobodys_fault_but_ours(tmp_path, video, monkeypatch, far, place):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "a.tar").write_bytes(shard(video))
+    made = source("webdataset", f"file://{tmp_path}/a.tar" if far else tmp_path, *QUICK)
+    assert len(list(made.read(made.items()[0]))) == 2
+    monkeypatch.setattr(place, full)
+    with pytest.raises(OSError, match="No space left"):
+        list(made.read(made.items()[0]))
 
 
 def test_any_store_of_fsspec(video):

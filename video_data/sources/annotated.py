@@ -91,12 +91,15 @@ class AnnotatedSource:
                 yield part.segment, part.start, _shown(seen, part.start, part.end)
             first = min((part.start for part in waiting), default=total)
             seen = [(start, frames) for start, frames in seen if start + len(frames) > first]
+        late: dict[int, Fault] = {}  # by row: a long segment is told of once
         for part in waiting:
-            if part.start < total and part.segment.end_s - total / fps <= self.slack_s + 1 / fps:  # type: ignore[operator]
+            end_s = part.end / fps
+            if part.start < total and end_s - total / fps <= self.slack_s + 1 / fps:
                 yield part.segment, part.start, _shown(seen, part.start, total)
             else:
-                where = f"{recording.path}, row {part.segment.row}"
-                yield Fault(where, f"lasts until {part.segment.end_s:.1f} s; the video ends at {total / fps:.1f} s")
+                reason = f"lasts until {part.segment.end_s:.1f} s; the video ends at {total / fps:.1f} s"
+                late[part.segment.row] = Fault(f"{recording.path}, row {part.segment.row}", reason)
+        yield from late.values()
 
     def _cuts(self, segment: Segment) -> list[Part]:
         """A segment in pieces of at most `max_clip_s`; a segment between two frames shows the first one."""

@@ -124,7 +124,8 @@ def _said(demo: Any, data: Any, name: str) -> str:
     """What an attribute says: the demonstration's own, all demonstrations', or (LIBERO) one of their `problem_info`."""
     places = (demo.attrs, data.attrs, _object(data.attrs.get("problem_info")))
     value = next((place[name] for place in places if name in place), "")
-    return " ".join(value) if isinstance(value, list | np.ndarray) else str(value)
+    parts = value if isinstance(value, list | np.ndarray) else [value]
+    return " ".join(part.decode() if isinstance(part, bytes) else str(part) for part in parts)
 
 
 def _object(text: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The address of a file (http, s3, gs or any that fsspec knows) in; a whole copy of it on this machine out, for a while."""
 
+import errno
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ STORES = (
     "fsspec",
 )  # packages with errors of their own for a store's faults
 
+OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)  # this machine's disk or files are spent
+
 
 class Patience(NamedTuple):
     """How long a store may fail."""
@@ -31,6 +34,12 @@ class Patience(NamedTuple):
     attempts: int
     wait_s: float  # [s] before the second attempt; twice as long before each further one
     stall_s: float  # [s] without a byte
+
+
+def check_ours(error: Exception) -> None:
+    """Raise an error of this machine, as a full disk: no shard is to be blamed for it."""
+    if isinstance(error, OSError) and error.errno in OURS:
+        raise error
 
 
 @contextmanager
@@ -81,6 +90,7 @@ def _copy(store: Any, inside: str, path: Path) -> str:
         promised = store.info(inside).get("size")
         store.get_file(inside, str(path))
     except Exception as error:
+        check_ours(error)
         if not isinstance(error, OSError | EOFError) and type(error).__module__.partition(".")[0] not in STORES:
             raise
         told = error.__cause__ or error  # fsspec says "not found" of whatever an http server answers

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from video_data.clip import Fault
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+LONGEST_S = 86_400  # of a segment [s]; frames or milliseconds taken for seconds would make millions of pieces
 
 
 class Layout(NamedTuple):
@@ -97,20 +98,21 @@ def _recording(video: str, segments: list[Segment], faults: list[Fault], max_ove
     active: list[Segment] = []  # that end after the present one starts
     for segment in sorted(segments, key=lambda one: (one.start_s, one.row)):
         active = [other for other in active if other.end_s is None or other.end_s > segment.start_s]
-        share = max((_overlap(segment, other) for other in active), default=0.0)
+        share, twin = max(((overlap(segment, other), other.row) for other in active), default=(0.0, 0))
         if share > max_overlap:
-            faults.append(Fault(f"{video}, row {segment.row}", f"is shown to {share:.0%} by an earlier segment"))
+            faults.append(Fault(f"{video}, row {segment.row}", f"is {share:.0%} the same time as row {twin}"))
             continue
         kept.append(segment)
         active.append(segment)
     return Recording(video, tuple(kept), tuple(faults))
 
 
-def _overlap(segment: Segment, other: Segment) -> float:
-    """The share of `segment` that `other`, which starts no later, shows as well."""
-    if segment.end_s is None or other.end_s is None:
+def overlap(one: Segment, other: Segment) -> float:
+    """The time that both show of the time that either shows, in [0, 1]; a part of a long segment is not the same."""
+    if one.end_s is None or other.end_s is None:
         return 1.0
-    return (min(segment.end_s, other.end_s) - segment.start_s) / (segment.end_s - segment.start_s)
+    both_s = min(one.end_s, other.end_s) - max(one.start_s, other.start_s)
+    return max(0.0, both_s) / (max(one.end_s, other.end_s) - min(one.start_s, other.start_s))
 
 
 def _segment(number: int, row: dict[str, Any], layout: Layout) -> Segment:
@@ -122,6 +124,8 @@ def _segment(number: int, row: dict[str, Any], layout: Layout) -> Segment:
     start_s, end_s = start_s - layout.before_s, end_s + layout.after_s
     if end_s <= start_s or end_s <= 0:
         raise ValueError(f"lasts from {start_s:g} s to {end_s:g} s: no time, or before the video")
+    if end_s - start_s > LONGEST_S:
+        raise ValueError(f"lasts from {start_s:g} s to {end_s:g} s: more than a day")
     return Segment(number, max(0.0, start_s), end_s, words)
 
 

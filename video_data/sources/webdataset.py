@@ -16,7 +16,7 @@ from video_data.clip import Clip, Fault
 from video_data.decode import Cutting
 from video_data.header import UnusableVideo
 from video_data.sources.folder import quick_hash, video_clips
-from video_data.sources.remote import Patience, copied
+from video_data.sources.remote import Patience, check_ours, copied
 from video_data.sources.sequence import check_fit
 from video_data.sources.words import words_in_name, words_of
 
@@ -76,6 +76,7 @@ class WebDatasetSource:
                 with tarfile.open(path, "r:") as tar:
                     yield from self._samples(shard, tar)
             except (tarfile.TarError, OSError) as error:
+                check_ours(error)
                 raise UnusableVideo(f"is no tar, or damaged: {error}") from error
 
     def _samples(self, shard: Shard, tar: tarfile.TarFile) -> Iterator[Clip | Fault]:

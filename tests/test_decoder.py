@@ -10,7 +10,7 @@ from video_data.decode import Cutting
 from video_data.decoder import Decoder
 from video_data.header import UnusableVideo
 
-CUTTING = Cutting(fps=10, image_px=32, fit="crop", max_clip_s=1, min_source_fps=4)
+CUTTING = Cutting(fps=10, image_px=32, fit="crop", max_clip_s=1, min_source_fps=4, decoder="decord", memory_gb=2)
 
 
 @pytest.fixture
@@ -25,15 +25,39 @@ def video(tmp_path):
     return write_video(tmp_path / "a.mp4", times_ms=steady(60))
 
 
-def test_a_crash_costs_one_video(decoder, video):
+def test_what_crashes_one_decoder_is_read_on_by_pyav(decoder, video):
     whole = [piece.frames for piece in decoder.read(video, CUTTING)]
     reading = decoder.read(video, CUTTING)
+    pieces = [next(reading).frames]
+    os.kill(decoder.process.pid, signal.SIGSEGV)
+    pieces += [piece.frames for piece in reading]
+    assert len(pieces) == len(whole) == 2 and all((a == b).all() for a, b in zip(whole, pieces, strict=True))
+
+
+def test_what_crashes_both_decoders_costs_one_video(decoder, video):
+    reading = decoder.read(video, CUTTING._replace(decoder="av"))
     next(reading)
     os.kill(decoder.process.pid, signal.SIGSEGV)
+    decoder._start, start = lambda: (start(), os.kill(decoder.process.pid, signal.SIGSEGV)), decoder._start
     with pytest.raises(UnusableVideo, match=r"crashes the decoder \(SIGSEGV\)"):
         list(reading)
-    again = [piece.frames for piece in decoder.read(video, CUTTING)]
-    assert len(again) == 2 and all((a == b).all() for a, b in zip(whole, again, strict=True))
+    decoder._start = start
+    assert len(list(decoder.read(video, CUTTING))) == 2
+
+
+def test_a_bomb_of_pixels_is_stopped_by_the_cap_on_memory(decoder, tmp_path):
+    size = (4096, 4096)  # 50 MB a frame in RGB, from a file of some kilobytes
+    bomb = write_video(tmp_path / "b.mp4", times_ms=steady(3), size=size, moves=False, options={"preset": "ultrafast"})
+    assert bomb.stat().st_size < 200_000
+    with pytest.raises(UnusableVideo, match="memory|crashes|damaged"):
+        list(decoder.read(bomb, CUTTING._replace(memory_gb=0.05)))
+    assert len(list(decoder.read(bomb, CUTTING))) == 1, "the next video has its own cap"
+
+
+def test_a_decoder_that_is_not_there_names_the_choices(decoder, video):
+    with pytest.raises(ValueError, match="no decoder='vlc'; there are decord, av, torchcodec, nvdec") as caught:
+        list(decoder.read(video, CUTTING._replace(decoder="vlc")))
+    assert not isinstance(caught.value, UnusableVideo), "that is no video's fault"
 
 
 def test_a_bad_video_costs_no_process(decoder, video, tmp_path):

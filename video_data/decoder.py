@@ -1,18 +1,26 @@
-"""Decoding in a child process: a file that crashes or hangs the decoder costs that file and nothing else."""
+"""Decoding in a child process: a file that crashes, hangs or bloats the decoder costs that file and nothing else."""
 
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from video_data.decode import Cutting, Piece, read_pieces
 from video_data.header import UnusableVideo
+from video_data.openers import DecoderMissing
 
 READY = "ready"
+STATM = Path("/proc/self/statm")  # Linux: sizes in pages, of data and stack in column 5
+
+
+class DecoderLost(UnusableVideo):
+    """The decoding process died or had to be ended."""
 
 
 class Decoder:
@@ -24,14 +32,25 @@ class Decoder:
         self._pipe: Any = None
 
     def read(self, path: Path, cutting: Cutting) -> Iterator[Piece]:
-        """As `read_pieces`; UnusableVideo also when the decoder crashes or gives nothing for `timeout_s`."""
+        """As `read_pieces`. When the decoder crashes or gives nothing for `timeout_s`, PyAV goes on where it ended;
+        UnusableVideo when that one is lost too. ValueError when the decoder asked for is not to be had.
+        """
+        given = 0
+        try:
+            for piece in self._read(path, cutting):
+                given += 1
+                yield piece
+        except DecoderLost:
+            yield from islice(self._read(path, cutting._replace(decoder="av")), given, None)
+
+    def _read(self, path: Path, cutting: Cutting) -> Iterator[Piece]:
         if self.process is None:
             self._start()
         finished = False
         try:
             self._pipe.send((path, cutting))
             while (answer := self._answer()) is not None:
-                if isinstance(answer, UnusableVideo):
+                if isinstance(answer, UnusableVideo | DecoderMissing):
                     finished = True
                     raise answer
                 yield answer
@@ -40,16 +59,16 @@ class Decoder:
             if not finished:  # answers are still to come; the next video must not see them
                 self.stop()
 
-    def _answer(self) -> Piece | UnusableVideo | None:
+    def _answer(self) -> Piece | UnusableVideo | DecoderMissing | None:
         try:
             if not self._pipe.poll(self.timeout_s):
-                raise UnusableVideo(f"hangs the decoder: nothing for {self.timeout_s:g} s (source.timeout_s)")
+                raise DecoderLost(f"hangs the decoder: nothing for {self.timeout_s:g} s (source.timeout_s)")
             return self._pipe.recv()
         except (EOFError, ConnectionResetError) as error:
             self.process.join()
             code = self.process.exitcode  # a Python error has 1, and has told its trace on stderr
             how = signal.Signals(-code).name if code < 0 else f"status {code}, trace above"
-            raise UnusableVideo(f"crashes the decoder ({how})") from error
+            raise DecoderLost(f"crashes the decoder ({how})") from error
 
     def _start(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -88,18 +107,34 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes the pipe
     decord.logging.set_level(decord.logging.QUIET)
     pipe.send(READY)
+    at_rest_bytes = _data_bytes()
     while True:
         try:
             path, cutting = pipe.recv()
         except EOFError:
             return
         try:
+            _cap_memory(at_rest_bytes + round(cutting.memory_gb * 1e9))
             for piece in read_pieces(path, cutting):
                 pipe.send(piece)
             pipe.send(None)
         except UnusableVideo as fault:
             pipe.send(UnusableVideo(str(fault)))
+        except DecoderMissing as fault:
+            pipe.send(DecoderMissing(str(fault)))
         except MemoryError:
-            pipe.send(UnusableVideo("needs more memory than there is"))
+            pipe.send(UnusableVideo(f"needs more than {cutting.memory_gb:g} GB of memory (source.cutting.memory_gb)"))
         except BrokenPipeError:
             return
+
+
+def _data_bytes() -> int:
+    return int(STATM.read_text().split()[5]) * resource.getpagesize() if STATM.exists() else 0
+
+
+def _cap_memory(max_bytes: int) -> None:
+    """End allocations beyond it. Data, not address space: threads and GPU drivers reserve much of that and use little.
+    Only Linux counts so.
+    """
+    if STATM.exists():
+        resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1]))

@@ -21,6 +21,7 @@ class Header(NamedTuple):
     codec: str
     frames: int
     duration_s: float
+    size: tuple[int, int]  # width, height [px]
 
 
 def read_header(path: Path) -> Header:
@@ -36,7 +37,8 @@ def read_header(path: Path) -> Header:
                 raise UnusableVideo(f"has no video stream; it holds {', '.join(kinds)}")
             stream = _video(container)
             codec = stream.codec_context.codec.canonical_name
-            return Header(container.format.name, codec, stream.frames, _duration_s(stream))
+            size = (stream.codec_context.width, stream.codec_context.height)
+            return Header(container.format.name, codec, stream.frames, _duration_s(stream), size)
     except av.FFmpegError as error:
         why = "" if isinstance(error, PermissionError) else ": not a video, cut off or damaged"
         raise UnusableVideo(f"cannot be opened ({error.strerror}){why}") from error

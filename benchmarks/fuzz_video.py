@@ -118,8 +118,8 @@ def bomb(path: Path, seeds: list[Path], rng: np.random.Generator) -> Path:
 
 
 def streak(path: Path, seeds: list[Path], rng: np.random.Generator) -> Path:
-    size = [(100_000, 1), (1, 32_000), (30_000, 2), (2, 16_000)][rng.integers(4)]
-    return film(path.with_suffix(".avi"), "rawvideo", "bgr24", size, 4)
+    size = [(100_000, 1), (1, 100_000), (30_000, 2), (2, 16_000)][rng.integers(4)]
+    return film(path.with_suffix(".mkv"), "ffv1", "bgr0", size, 4, {"level": "1"})
 
 
 def odd_format(path: Path, seeds: list[Path], rng: np.random.Generator) -> Path:

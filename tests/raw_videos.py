@@ -16,7 +16,7 @@ TURN_90 = (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)  # display matrix of mp4, f
 def write_video(
     path: Path, *, times_ms: Sequence[int], size: tuple[int, int] = (96, 128), codec: str = "libx264",
     moves: bool = True, audio: bool = False, options: dict[str, str] | None = None, faststart: bool = False,
-    streamed_as: str | None = None,
+    streamed_as: str | None = None, title: str = "",
 ) -> Path:  # fmt: skip
     """A video with a frame at each of `times_ms`; `size` is (height, width); a streamed one never learns its length."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,6 +25,7 @@ def write_video(
         open(path, "wb") as file,
         av.open(_Pipe(file) if streamed_as else str(path), "w", format=streamed_as, options=flags) as container,
     ):
+        container.metadata["title"] = title
         stream = container.add_stream(codec, rate=30, options=options or {})
         stream.height, stream.width = size
         stream.pix_fmt = "rgb8" if codec == "gif" else "yuv420p"

@@ -150,6 +150,12 @@ def test_crop_keeps_the_middle_and_pad_keeps_all():
     assert (pad(picture, 16)[4:12, 4:12] == 200).all() and pad(picture, 16).sum() == 200 * 3 * 64
 
 
+def test_a_title_that_is_not_utf8_is_no_fault(tmp_path):
+    path = write_video(tmp_path / "a.mkv", times_ms=steady(60), title="Kueche")
+    path.write_bytes(path.read_bytes().replace(b"Kueche", b"K\xfcchen"))
+    assert len(read(path)) == 20
+
+
 @pytest.mark.parametrize("form, codec", [("webm", "libvpx-vp9"), ("matroska", "libx264"), ("mpegts", "libx264")])
 def test_a_recording_that_states_no_length_is_read(tmp_path, form, codec):
     path = write_video(tmp_path / "a.mp4", times_ms=steady(60), size=SQUARE, codec=codec, streamed_as=form)

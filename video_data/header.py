@@ -29,7 +29,7 @@ def read_header(path: Path) -> Header:
     if path.exists() and path.stat().st_size == 0:
         raise UnusableVideo("is empty (0 bytes)")
     try:
-        with av.open(str(path)) as container:
+        with _open(path) as container:
             kinds = sorted({stream.type for stream in container.streams})
             if not kinds:
                 raise UnusableVideo("cannot be opened (its index is lost): cut off or damaged")
@@ -42,6 +42,10 @@ def read_header(path: Path) -> Header:
     except av.FFmpegError as error:
         why = "" if isinstance(error, PermissionError) else ": not a video, cut off or damaged"
         raise UnusableVideo(f"cannot be opened ({error.strerror}){why}") from error
+
+
+def _open(path: Path) -> Any:
+    return av.open(str(path), metadata_errors="replace")  # titles are often not UTF-8; nobody reads them here
 
 
 def _video(container: Any) -> Any:
@@ -57,7 +61,7 @@ def _duration_s(stream: Any) -> float:
 
 def av_frames(path: Path, *, decode: bool) -> Iterator[tuple[float, Any]]:
     """(time stamp [s], frame) of the first video stream by PyAV; without `decode` packets in place of frames (fast)."""
-    with av.open(str(path)) as container:
+    with _open(path) as container:
         stream = _video(container)
         stream.codec_context.thread_count = 1
         parts: Any = container.decode(stream) if decode else container.demux(stream)

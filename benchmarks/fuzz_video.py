@@ -23,11 +23,11 @@ from lapa.stage import read_manifest
 from video_data.clip import clip_key
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-from raw_videos import no_pictures, steady, turned, write_video  # noqa: E402
+from raw_videos import no_pictures, steady, turned, write_video
 
 GIVEN = {"files": "1000", "seed": "0", "timeout_s": "60", "memory_gb": "1", "decoder": "decord", "folder": ""}
 WHOLE = {"mp4": "libx264", "mkv": "libx265", "avi": "mpeg4", "webm": "libvpx-vp9", "gif": "gif", "mov": "libx264"}
-ODD = [("mkv", "ffv1", form) for form in ("gray", "yuv410p", "yuv411p", "yuv444p16le", "gbrp", "bgra", "gray16le")]
+ODD = [("mkv", "ffv1", form) for form in ("gray", "yuv410p", "yuv411p", "yuv444p16le", "gbrp10le", "bgra", "gray16le")]
 ODD += [("mp4", "libx264", form) for form in ("yuv444p", "yuv422p", "yuv420p10le", "gray", "yuvj420p")]
 ODD += [("webm", "libvpx-vp9", "yuva420p"), ("mov", "png", "rgba"), ("avi", "rawvideo", "yuyv422")]
 HDR = {"x265-params": "log-level=none:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"}
@@ -81,7 +81,14 @@ def garbled(path: Path, seeds: list[Path], rng: np.random.Generator) -> Path:
 
 def wrong_extension(path: Path, seeds: list[Path], rng: np.random.Generator) -> Path:
     _, data = picked(seeds, rng)
-    others = [bytes(data), b"PK\3\4" + rng.bytes(500), b"\x89PNG\r\n" + rng.bytes(500), b"<html>404</html>", rng.bytes(3000), b""]
+    others = [
+        bytes(data),
+        b"PK\3\4" + rng.bytes(500),
+        b"\x89PNG\r\n" + rng.bytes(500),
+        b"<html>404</html>",
+        rng.bytes(3000),
+        b"",
+    ]
     path = path.with_suffix(f".{list(WHOLE)[rng.integers(len(WHOLE))]}")
     path.write_bytes(others[max(0, rng.integers(-5, len(others)))])
     return path
@@ -189,7 +196,9 @@ def table(kinds: dict[str, str], fate: dict[str, str]) -> str:
     rows = []
     for make in KINDS:
         mine = [fate[path] for path, kind in kinds.items() if kind == make.__name__]
-        lost = Counter(" ".join(reason.split()[:3]).rstrip(":") for reason in mine if reason not in ("kept", "dropped", ""))
+        lost = Counter(
+            " ".join(reason.split()[:3]).rstrip(":") for reason in mine if reason not in ("kept", "dropped", "")
+        )
         counts = [len(mine), mine.count("kept"), mine.count("dropped"), lost.total(), mine.count("")]
         most = ", ".join(f"{reason} … {count}" for reason, count in lost.most_common(3))
         rows.append([make.__name__.replace("_", " "), *map(str, counts), most])
@@ -207,7 +216,9 @@ def main() -> None:
         fate = fates(out, list(kinds))
         assert read_manifest(out)["videos"] == len(kinds)
         print(table(kinds, fate))
-        lost = {word: sum(reason.startswith(word) for reason in fate.values()) for word in ("crashes", "hangs", "needs")}
+        lost = {
+            word: sum(reason.startswith(word) for reason in fate.values()) for word in ("crashes", "hangs", "needs")
+        }
         print(f"\n{len(kinds)} files in {seconds:.0f} s, the largest process {peak_mb:.0f} MB; quarantined as {lost}")
         sys.exit("" in fate.values())
 

@@ -1,17 +1,28 @@
-"""One function over many items on all cores, in order, with a bar that shows rate and time left."""
+"""One function over many items on all cores or a cluster, in order, with a bar that shows rate and time left."""
 
 import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from typing import TypeVar
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Protocol, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+TRIES = 3  # that an item gets whose process is killed; a killed one comes from outside, so the next may live
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+
+class Executor(Protocol):
+    """Where the work is done: `configs/executor`."""
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """`function(item)` in the order of `items`; an error in an item is raised here and ends the work."""
+        ...
 
 
 class RateColumn(ProgressColumn):
@@ -29,41 +40,76 @@ def bar() -> Progress:
 
 
 def run_all(
-    function: Callable[[Item], Result], items: Sequence[Item], *, num_workers: int, label: str,
-    tell: Callable[[Result], str] = lambda _: "",
+    function: Callable[[Item], Result], items: Sequence[Item], *, label: str, num_workers: int = 0,
+    executor: Executor | None = None, tell: Callable[[Result], str] = lambda _: "",
 ) -> Iterator[Result]:  # fmt: skip
-    """Yield `function(item)` in the order of `items`, in `num_workers` fresh processes (0: in this one).
+    """Yield `function(item)` in the order of `items`, by `executor`, or in a `Pool` of `num_workers`.
 
-    `function` must be picklable. An error in an item is raised here, after which the pool is closed. What `tell` says of
-    each result stands behind the label (a rate in the work's own units).
+    `function` must be picklable, and right when it is called twice: a killed process's work is done again. What `tell`
+    says of each result stands behind the label (a rate in the work's own units).
     """
     with bar() as progress:
         task = progress.add_task(label, total=len(items))
-        for result in _map(function, items, num_workers):
+        for result in (executor or Pool(num_workers=num_workers)).map(function, items):
             progress.update(task, advance=1, description=f"{label} {tell(result)}".rstrip())
             yield result
 
 
-def _map(function: Callable[[Item], Result], items: Sequence[Item], num_workers: int) -> Iterator[Result]:
-    if num_workers == 0 or len(items) < 2:
-        yield from map(function, items)
-        return
-    # spawn: a fork would copy EGL contexts, decoders and thread pools that do not survive it
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(num_workers, len(items)), mp_context=context, initializer=_prepare) as pool:
-        futures = [pool.submit(function, item) for item in items]
-        try:
-            for future in futures:
-                yield future.result()
-        finally:
-            for future in futures:
-                future.cancel()
+class Pool:
+    """`num_workers` fresh processes of this machine; 0: in this one."""
+
+    def __init__(self, *, num_workers: int):
+        self.num_workers = num_workers
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """RuntimeError when processes are killed `TRIES` times while no result comes. See `Executor.map`."""
+        if self.num_workers == 0 or len(items) < 2:
+            yield from map(function, items)
+            return
+        done: dict[int, Any] = {}
+        given = killed = 0
+        while given < len(items):
+            try:
+                for result in self._rest(function, items, given, done):
+                    given, killed = given + 1, 0
+                    yield result
+            except BrokenProcessPool as error:
+                killed += 1
+                if killed == TRIES:
+                    raise RuntimeError(lost(items[given])) from error
+
+    def _rest(
+        self, function: Callable[[Item], Result], items: Sequence[Item], start: int, done: dict[int, Any]
+    ) -> Iterator[Result]:
+        """Results from `start` on, by one pool; when one of its processes is killed, `done` keeps what others finished."""
+        to_do = [number for number in range(start, len(items)) if number not in done]
+        # spawn: a fork would copy EGL contexts, decoders and thread pools that do not survive it
+        context = multiprocessing.get_context("spawn")
+        futures: dict[int, Future[Any]] = {}
+        with ProcessPoolExecutor(
+            max(1, min(self.num_workers, len(to_do))), mp_context=context, initializer=_prepare
+        ) as pool:
+            try:
+                futures |= {number: pool.submit(function, items[number]) for number in to_do}
+                for number in range(start, len(items)):
+                    yield done.pop(number) if number in done else futures.pop(number).result()
+            except BrokenProcessPool:
+                ended = {number: future for number, future in futures.items() if future.done()}
+                done |= {number: future.result() for number, future in ended.items() if not future.exception()}
+                raise
+            finally:
+                for future in futures.values():
+                    future.cancel()
+
+
+def lost(item: Any) -> str:
+    """What to say of work whose processes are killed again and again."""
+    return f"a process was killed {TRIES} times before it could finish {str(item)[:200]}: too little memory?"
 
 
 def _prepare() -> None:
     """One thread each, as the processes already fill the cores; and none outlives a parent that was killed."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
+    os.environ.update(ONE_THREAD)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -17,7 +17,7 @@ from lapa.files import file_hash, value_hash, write_json
 MANIFEST, FINGERPRINT, TIMING, LOG = "manifest.json", "fingerprint.json", "timing.json", "log.jsonl"
 EPISODES = "episodes.parquet"  # of rollouts: episodes.jsonl, which is a result, and how long each decision took
 # Settings that say how a stage runs, not what comes out of it.
-NOT_HASHED = ("out", "overwrite", "num_workers", "config_dir", "logger")
+NOT_HASHED = ("out", "overwrite", "num_workers", "executor", "config_dir", "logger")
 # Files a stage leaves that are not results: their bytes hold clocks or are needed only to go on.
 NOT_RESULTS = (MANIFEST, FINGERPRINT, TIMING, LOG, EPISODES)
 JOIN_S = 60  # [s] that further processes of a stage wait for the first

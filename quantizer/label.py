@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from hydra.utils import instantiate
 from jaxtyping import UInt8
 from omegaconf import DictConfig
 from rich import print as rich_print
@@ -152,7 +153,7 @@ def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, gap: int) ->
     how = How(gap, cfg.batch_size, cfg.precision, cfg.device)
     label = partial(label_shard, folder=str(cfg.quantizer), trained=stage.inputs["quantizer"], how=how)
     meter = Meter()
-    for _ in run_all(label, works, num_workers=cfg.num_workers, label="labels", tell=meter):
+    for _ in run_all(label, works, executor=instantiate(cfg.executor), label="labels", tell=meter):
         pass
     stage.log(stage="label", pairs=meter.fresh, pairs_per_s=meter.pairs_per_s)
     return meter

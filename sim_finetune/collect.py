@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
@@ -38,7 +39,7 @@ def main(cfg: DictConfig) -> None:
         sizes = {"demos_per_task": cfg.demos_per_task, "demos_per_shard": cfg.demos_per_shard}
         slices = plan_slices(stage.out, num_tasks=len(specs), **sizes)
         write = partial(write_slice, plan=plan)
-        for _ in run_all(write, slices, num_workers=cfg.num_workers, label="demonstrations"):
+        for _ in run_all(write, slices, executor=instantiate(cfg.executor), label="demonstrations"):
             pass
         facts = summarise(stage.out, plan, planned=len(specs) * cfg.demos_per_task)
         if cfg.export:

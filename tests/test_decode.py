@@ -185,7 +185,9 @@ def test_torchcodec_gives_the_same_film(tmp_path, ending, codec):
         film = read(path, decoder="torchcodec").astype(int)
     except DecoderMissing as missing:
         pytest.skip(str(missing))
-    assert film.shape == (20, 32, 32, 3) and np.abs(film - read(path)).max() <= 8, "colours are converted by another library"
+    assert film.shape == (20, 32, 32, 3) and np.abs(film - read(path)).max() <= 8, (
+        "colours are converted by another library"
+    )
 
 
 @pytest.mark.skipif("LAPA_REAL_VIDEO" not in os.environ, reason="LAPA_REAL_VIDEO names no folder")

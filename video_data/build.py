@@ -40,7 +40,7 @@ def main(cfg: DictConfig) -> None:
         to_do = [job for job in jobs if not _outcome_path(stage.out, job).is_file()]
         work = partial(build_shard, source=source, filters=Filters(**cfg.filters), out=stage.out)
         started = time.time()
-        fresh = merge(run_all(work, to_do, num_workers=cfg.num_workers, label="build"))
+        fresh = merge(run_all(work, to_do, executor=instantiate(cfg.executor), label="build"))
         rates = _rates(fresh, time.time() - started)
         outcome = merge(_stored(_outcome_path(stage.out, job)) for job in jobs)
         _finish(stage, cfg, outcome, rates)

@@ -101,7 +101,9 @@ def _torchcodec(device: str) -> Any:
             f"({first_line(error)}); or choose decoder=decord"
         ) from error
     if device == "cuda" and not torch.cuda.is_available():
-        raise DecoderMissing("decoder=nvdec needs an NVIDIA GPU, and there is none; choose decoder=torchcodec or decord")
+        raise DecoderMissing(
+            "decoder=nvdec needs an NVIDIA GPU, and there is none; choose decoder=torchcodec or decord"
+        )
     return VideoDecoder
 
 

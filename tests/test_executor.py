@@ -1,0 +1,132 @@
+"""lapa.executor: a process, a pool and Ray do the same; killed ones lose nothing. `-m slow` for Ray and a whole build."""
+
+import os
+import signal
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from raw_videos import cut_short, steady, write_video
+
+from lapa.config import compose
+from lapa.executor import TRIES, Pool, run_all
+from lapa.stage import result_hashes
+from video_data.build import main
+
+NUMBERS = list(range(6))
+
+
+def square(number: int) -> int:
+    if number == 77:
+        raise ValueError("77 is no number")
+    return number * number
+
+
+def deadly(number: int, *, folder: Path, deaths: int) -> int:
+    """Kills its own process the first `deaths` times that it is given 2."""
+    mark = folder / str(number)
+    times = len(mark.read_text()) if mark.exists() else 0
+    mark.write_text("x" * (times + 1))
+    if number == 2 and times < deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return square(number)
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_results_come_in_the_order_of_the_items(num_workers):
+    assert list(run_all(square, NUMBERS, num_workers=num_workers, label="x")) == [n * n for n in NUMBERS]
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_an_error_is_told_as_it_was(num_workers):
+    with pytest.raises(ValueError, match="77 is no number"):
+        list(run_all(square, [1, 77, 3], num_workers=num_workers, label="x"))
+
+
+def test_a_killed_process_loses_nothing(tmp_path):
+    work = partial(deadly, folder=tmp_path, deaths=TRIES - 1)
+    assert list(Pool(num_workers=2).map(work, NUMBERS)) == [n * n for n in NUMBERS]
+    assert (tmp_path / "2").read_text() == "x" * TRIES
+
+
+def test_an_item_that_always_kills_is_named(tmp_path):
+    work = partial(deadly, folder=tmp_path, deaths=99)
+    with pytest.raises(RuntimeError, match=f"killed {TRIES} times before it could finish 2"):
+        list(Pool(num_workers=2).map(work, NUMBERS))
+    assert (tmp_path / "2").read_text() == "x" * TRIES
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory) -> Path:
+    """Twelve shards' worth, one file of each shard broken."""
+    folder = tmp_path_factory.mktemp("videos")
+    for number in range(12):
+        whole = write_video(folder / f"{number:02d}.mp4", times_ms=steady(30 + 3 * number))
+        cut_short(whole, folder / f"{number:02d}_cut.mp4")
+    return folder
+
+
+def build(videos: Path, out: Path, *more: str) -> dict[str, str]:
+    main(compose("build", [f"videos={videos}", f"out={out}", "image_px=32", "videos_per_shard=2", *more]))
+    return result_hashes(out)
+
+
+@pytest.fixture(scope="module")
+def hashes(videos, tmp_path_factory) -> dict[str, str]:
+    return build(videos, tmp_path_factory.mktemp("alone") / "clips", "num_workers=0")
+
+
+def workers_of_this() -> list[int]:
+    """Processes of the pool that this process has started: their decoders are left in peace."""
+    children = Path(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split()
+    return [pid for pid in map(int, children) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def kill_now_and_then(out: Path, kills: int, ended: threading.Event, killed: list[int]) -> None:
+    """Each time another shard is whole, a worker dies a random moment later."""
+    rng, seen = np.random.default_rng(0), 0
+    while len(killed) < kills and not ended.is_set():
+        whole = len(list(out.glob("resume/*.json")))
+        if whole > seen or not killed:
+            seen = whole
+            time.sleep(rng.uniform(0, 0.3))
+            if workers := workers_of_this():
+                os.kill(victim := int(rng.choice(workers)), signal.SIGKILL)
+                killed.append(victim)
+        time.sleep(0.01)
+
+
+@pytest.mark.slow
+def test_ten_random_kills_change_no_byte(videos, hashes, tmp_path):
+    ended, killed = threading.Event(), []
+    killer = threading.Thread(target=kill_now_and_then, args=(tmp_path / "clips", 10, ended, killed))
+    killer.start()
+    try:
+        assert build(videos, tmp_path / "clips", "num_workers=2") == hashes
+    finally:
+        ended.set()
+        killer.join()
+    assert len(killed) == 10
+
+
+@pytest.mark.slow
+def test_ray_with_two_workers_changes_no_byte(videos, hashes, tmp_path):
+    pytest.importorskip("ray")
+    assert build(videos, tmp_path / "clips", "executor=ray", "num_workers=2") == hashes
+
+
+@pytest.mark.slow
+def test_ray_does_what_a_pool_does(tmp_path):
+    from lapa.executor_ray import Ray
+
+    pytest.importorskip("ray")
+    ray = Ray(num_workers=2, address=None)
+    assert list(ray.map(partial(deadly, folder=tmp_path, deaths=TRIES - 1), NUMBERS)) == [n * n for n in NUMBERS]
+    with pytest.raises(ValueError, match="77 is no number"):
+        list(ray.map(square, [1, 77, 3]))
+    (tmp_path / "2").unlink()
+    with pytest.raises(RuntimeError, match=f"killed {TRIES} times before it could finish 2"):
+        list(ray.map(partial(deadly, folder=tmp_path, deaths=99), NUMBERS))

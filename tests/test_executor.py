@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from executor_work import deadly, square
 from raw_videos import cut_short, steady, write_video
 
 from lapa.config import compose
@@ -17,22 +18,6 @@ from lapa.stage import result_hashes
 from video_data.build import main
 
 NUMBERS = list(range(6))
-
-
-def square(number: int) -> int:
-    if number == 77:
-        raise ValueError("77 is no number")
-    return number * number
-
-
-def deadly(number: int, *, folder: Path, deaths: int) -> int:
-    """Kills its own process the first `deaths` times that it is given 2."""
-    mark = folder / str(number)
-    times = len(mark.read_text()) if mark.exists() else 0
-    mark.write_text("x" * (times + 1))
-    if number == 2 and times < deaths:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return square(number)
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

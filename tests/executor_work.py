@@ -1,0 +1,21 @@
+"""Work for tests of executors, in a file that imports little: every process of a pool reads it."""
+
+import os
+import signal
+from pathlib import Path
+
+
+def square(number: int) -> int:
+    if number == 77:
+        raise ValueError("77 is no number")
+    return number * number
+
+
+def deadly(number: int, *, folder: Path, deaths: int) -> int:
+    """Kills its own process the first `deaths` times that it is given 2."""
+    mark = folder / str(number)
+    times = len(mark.read_text()) if mark.exists() else 0
+    mark.write_text("x" * (times + 1))
+    if number == 2 and times < deaths:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return square(number)

@@ -1,39 +1,102 @@
-"""A clip in; the reason to drop it out, or None: too short for a pair, or nothing moves."""
+"""A clip in; the reason to drop it out, or None: too short, dark, blurred, still, frozen, moved by the camera alone."""
 
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
+from video_data.camera import own_share
 from video_data.clip import Clip
+
+Greys = UInt8[np.ndarray, "t h w"]
+BLUR_PX = 9  # the measure's own averaging, of Crete et al. 2007
 
 
 class Filters(NamedTuple):
-    """What a clip must have to be kept."""
+    """What a clip must have to be kept; see configs/build.yaml for what each number is worth."""
 
     min_clip_s: float  # [s]; must be longer than any gap that is trained on
     gap_s: float  # [s] between the frames that are compared
     pixel_change: int  # a pixel has changed when a channel moved by more than this, of 255: above noise and compression
     min_moving_share: float  # share of changed pixels, averaged over the clip, below which nothing moves
+    cut_change: float  # of 255; a clip is cut in two where everything changes by more; 255: never
+    cut_ratio: float  # and so many times as much as just before and after
+    min_brightness: float  # of 255, mean of the clip
+    max_blur: float  # in [0, 1]; 1: all may be blurred
+    frozen_change: int  # of 255; a frame in which no pixel has changed by more is the same frame
+    max_frozen_share: float  # of the clip; 1: all of it may be the same frame
+    min_camera_shift: float  # share of the side by which a camera has moved; less is none
+    min_own_share: float  # share of pixels that must change by more than the camera's motion; 0: none need to
+    max_twin_bits: int  # of 256; two clips whose prints differ in no more are one; −1: all are kept
 
 
 class Verdict(NamedTuple):
-    """Why a clip is dropped (None: it is kept), and what was measured."""
+    """Why a clip is dropped (None: it is kept), and what was measured of that."""
 
     reason: str | None
-    moving_share: float | None  # None: not measured
+    measured: float | None  # None: not measured
 
 
 def judge(clip: Clip, filters: Filters) -> Verdict:
-    """Whether `clip` is worth training on."""
+    """Whether `clip` is worth training on; the first reason counts, what is cheap to measure comes first."""
     gap = max(1, round(filters.gap_s * clip.fps))
     if len(clip.frames) < filters.min_clip_s * clip.fps or len(clip.frames) <= gap:
-        return Verdict("too short", None)
+        return Verdict("too short", round(len(clip.frames) / clip.fps, 2))
     share = moving_share(clip.frames, gap=gap, pixel_change=filters.pixel_change)
-    return Verdict("no motion" if share < filters.min_moving_share else None, round(share, 5))
+    if share < filters.min_moving_share:
+        return _dropped("no motion", share)
+    frozen = frozen_share(clip.frames, gap=gap, frozen_change=filters.frozen_change)
+    if frozen > filters.max_frozen_share:
+        return _dropped("frozen", frozen)
+    return _judge_pictures(greys(clip.frames[::gap]), filters)
+
+
+def _judge_pictures(pictures: Greys, filters: Filters) -> Verdict:
+    """`pictures`: `filters.gap_s` apart."""
+    brightness = float(pictures.mean())
+    if brightness < filters.min_brightness:
+        return _dropped("too dark", brightness)
+    blurred = float(np.median([blur(picture) for picture in pictures]))
+    if blurred > filters.max_blur:
+        return _dropped("blurred", blurred)
+    settings = {"pixel_change": filters.pixel_change, "min_shift": filters.min_camera_shift}
+    shares = [own_share(*pair, **settings) for pair in zip(pictures[:-1], pictures[1:], strict=True)]
+    own = float(np.mean(shares))
+    return _dropped("camera alone", own) if own < filters.min_own_share else Verdict(None, None)
+
+
+def _dropped(reason: str, measured: float) -> Verdict:
+    return Verdict(reason, round(measured, 5))
+
+
+def greys(frames: UInt8[Tensor, "t 3 h w"]) -> Greys:
+    """Brightness of each pixel."""
+    return np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames.permute(0, 2, 3, 1).numpy()])
 
 
 def moving_share(frames: UInt8[Tensor, "t 3 h w"], *, gap: int, pixel_change: int) -> float:
     """The share of pixels, in [0, 1], that change within `gap` frames; a mean difference would drown a small hand."""
     before, after = frames[:-gap].short(), frames[gap:].short()
     return float(((after - before).abs().amax(dim=1) > pixel_change).float().mean())
+
+
+def frozen_share(frames: UInt8[Tensor, "t 3 h w"], *, gap: int, frozen_change: int) -> float:
+    """The share of moments, in [0, 1], from which on not one pixel changes for `gap` frames: the picture stands."""
+    before, after = frames[:-gap].short(), frames[gap:].short()
+    return float(((after - before).abs().flatten(1).amax(dim=1) <= frozen_change).float().mean())
+
+
+def blur(picture: UInt8[np.ndarray, "h w"]) -> float:
+    """How little a picture loses when it is blurred, in [0, 1], whatever its contrast (Crete et al. 2007, the no-reference
+    perceptual blur metric); a picture of one colour has 1."""
+    exact = picture.astype(np.float32)
+    return max(_blur_along(exact, axis) for axis in (0, 1))
+
+
+def _blur_along(picture: np.ndarray, axis: int) -> float:
+    averaged = cv2.blur(picture, (1, BLUR_PX) if axis == 0 else (BLUR_PX, 1))
+    steps, left = (np.abs(np.diff(image, axis=axis)) for image in (picture, averaged))
+    total = float(steps.sum())
+    return 1 - float(np.maximum(0, steps - left).sum()) / total if total else 1.0

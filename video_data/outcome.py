@@ -19,7 +19,9 @@ class Outcome(NamedTuple):
     videos: int
     clips: int
     frames: int
-    dropped: list[dict[str, Any]]  # {"clip", "reason", "moving_share"}: whole, but of no use
+    cuts: int  # at which a clip became two
+    cleaned_texts: int  # of clips whose words were not as they were typed
+    dropped: list[dict[str, Any]]  # {"clip", "reason", "measured"}: whole, but of no use; twins with "like": who stays
     quarantined: list[dict[str, str]]  # {"item", "reason"}: nothing of the video could be used
     embodiments: dict[str, int]  # clips of each body
 
@@ -35,6 +37,8 @@ def merge(outcomes: Iterable[Outcome]) -> Outcome:
         videos=sum(row.videos for row in rows),
         clips=sum(row.clips for row in rows),
         frames=sum(row.frames for row in rows),
+        cuts=sum(row.cuts for row in rows),
+        cleaned_texts=sum(row.cleaned_texts for row in rows),
         dropped=[line for row in rows for line in row.dropped],
         quarantined=[line for row in rows for line in row.quarantined],
         embodiments=dict(sorted(sum((Counter(row.embodiments) for row in rows), Counter()).items())),
@@ -47,17 +51,23 @@ def write_lists(folder: Path, outcome: Outcome) -> None:
         write_jsonl(folder / f"{name}.jsonl", rows)
 
 
+def count_rows(outcome: Outcome) -> list[tuple[str, str]]:
+    """(what, how many) of everything that was counted, for the table and the page."""
+    rows = [("videos", outcome.videos), ("clips kept", f"{outcome.clips} ({outcome.frames} frames)")]
+    rows += [(f"clips dropped: {reason}", count) for reason, count in outcome.reasons().items()]
+    rows += [("videos quarantined", len(outcome.quarantined)), ("cuts between scenes", outcome.cuts)]
+    rows.append(("texts cleaned", outcome.cleaned_texts))
+    return [(what, str(count)) for what, count in rows]
+
+
 def print_outcome(outcome: Outcome, *, rates: dict[str, float]) -> None:
     """One line a video that could not be used, then the table of counts and rates."""
     console = Console()
     print_quarantine(console, outcome.quarantined)
     table = Table("what", "count", title="build")
     table.columns[1].justify = "right"
-    table.add_row("videos", str(outcome.videos))
-    table.add_row("clips kept", f"{outcome.clips} ({outcome.frames} frames)")
-    for reason, count in outcome.reasons().items():
-        table.add_row(f"clips dropped: {reason}", str(count))
-    table.add_row("videos quarantined", str(len(outcome.quarantined)))
+    for row in count_rows(outcome):
+        table.add_row(*row)
     for name, rate in rates.items():
         table.add_row(name, f"{rate:.0f}" if rate >= 10 else f"{rate:.2f}")
     console.print(table)

@@ -18,12 +18,13 @@ from lapa.config import compose
 from lapa.shards import ShardIndex, read_shard, shard_paths
 from lapa.stage import read_manifest, result_hashes
 from lapa.video import decode_mp4
-from video_data.build import main, read_item
+from video_data.build import main, make_cleaning
 from video_data.clip import Clip, Fault, clip_key
-from video_data.filters import Filters
 from video_data.header import UnusableVideo
+from video_data.read import read_item
 
 SMALL = ["image_px=32", "max_clip_s=1", "videos_per_shard=2", "num_workers=0"]
+SMALL += ["filters.max_twin_bits=-1"]  # these videos show one thing
 
 
 def build(videos: Path, out: Path, *more: str) -> None:
@@ -100,17 +101,18 @@ def test_processes_change_no_byte(videos, built, tmp_path):
 def test_a_part_that_cannot_be_used_is_quarantined_and_the_rest_is_kept():
     class Source:
         def read(self, item):
-            frames = torch.zeros(10, 3, 16, 16, dtype=torch.uint8)
-            frames[5:] = 200
+            frames = torch.full((10, 3, 16, 16), 60, dtype=torch.uint8)
+            for number, frame in enumerate(frames):
+                frame[:, 4:9, number : number + 5] = 200
             yield Fault("a.mp4, segment 3", "ends before it begins")
             yield Clip(clip_key(item, 0), frames, 10.0, "", item, "hand", 0.0, {})
             if item == "b.mp4":
                 raise UnusableVideo("is damaged")
 
-    outcome, samples = read_item("a.mp4", Source(), Filters(**compose("build", ["out=x"]).filters))
+    outcome, samples, *_ = read_item("a.mp4", Source(), make_cleaning(compose("build", ["out=x"])))
     assert outcome.clips == len(samples) == 1 and outcome.embodiments == {"hand": 1}
     assert outcome.quarantined == [{"item": "a.mp4, segment 3", "reason": "ends before it begins"}]
-    outcome, samples = read_item("b.mp4", Source(), Filters(**compose("build", ["out=x"]).filters))
+    outcome, samples, *_ = read_item("b.mp4", Source(), make_cleaning(compose("build", ["out=x"])))
     assert not samples and [row["item"] for row in outcome.quarantined] == ["a.mp4, segment 3", "b.mp4"]
 
 
@@ -153,7 +155,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(videos, built, tmp_path, mo
         return write(self, sample)
 
     monkeypatch.setattr(webdataset.TarWriter, "write", full_after_six)
-    with pytest.raises(OSError, match=r"cannot write clips-\d+\.tar: No space left on device.*clips") as caught:
+    with pytest.raises(OSError, match=r"cannot write (clips|examples)-\d+\.tar: No space left on device.*clips") as caught:
         build(videos, out)
     assert caught.value.errno == errno.ENOSPC
     assert shard_paths(out) and not list(out.glob(".*partial")) and not (out / "manifest.json").exists()

@@ -62,7 +62,7 @@ def clips(tmp_path_factory):
     for number in range(6):
         write_video(folder / "videos" / f"push_block_{number}.mp4", times_ms=steady(60 + number))
     out = folder / "clips"
-    small = ["image_px=16", "max_clip_s=1", "num_workers=0"]
+    small = ["image_px=16", "max_clip_s=1", "num_workers=0", "filters.max_twin_bits=-1"]
     main(compose("build", [f"videos={folder / 'videos'}", f"out={out}", *small]))
     return out
 

@@ -25,7 +25,7 @@ class Episodes:
     def watch(self, item):
         if item[1] == 3:
             raise ValueError("task square with seed 3 was not completed")
-        frames = np.zeros((24, 32, 32, 3), dtype=np.uint8)
+        frames = np.full((24, 32, 32, 3), 40, dtype=np.uint8)
         for number, frame in enumerate(frames):
             frame[10:16, number : number + 6] = 200
         return frames, "move the square", np.arange(48, dtype=np.float32).reshape(24, 2)
@@ -33,6 +33,7 @@ class Episodes:
 
 def build(out, count: int) -> None:
     cfg = compose("build", ["source=simulated", f"out={out}", "image_px=32", "max_clip_s=1.2", "num_workers=0"])
+    cfg.filters.max_twin_bits = -1  # all episodes show one thing
     cfg.source.episodes = {"_target_": "test_simulated.Episodes", "count": count}
     main(cfg)
 

@@ -1,7 +1,8 @@
 """A source of videos in; a folder of clip shards out, with what was dropped and what could not be used."""
 
-import json
 import time
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +15,13 @@ from lapa.executor import run_all
 from lapa.files import write_json
 from lapa.shards import write_shard
 from lapa.stage import Stage, open_stage, renamed
-from video_data.clip import Fault, to_sample
-from video_data.filters import Filters, judge
-from video_data.header import UnusableVideo
-from video_data.outcome import Outcome, merge, print_outcome, write_lists
+from video_data.filters import Filters
+from video_data.outcome import Outcome, merge, print_outcome, read_outcome, resume_path, shard_path, write_lists
+from video_data.page import PER_SHARD, write_page
+from video_data.read import Cleaning, Part, read_item
+from video_data.text import check_patterns
+from video_data.thin import drop_twins
+from video_data.twins import check_max_bits
 
 PLACES = ("videos", "tasks")  # settings that say where inputs lie: folders may move, `source.contents()` counts
 
@@ -31,19 +35,20 @@ class Job(NamedTuple):
 
 def main(cfg: DictConfig) -> None:
     """`lapa build`: read `cfg.source`, write clips of `cfg.fps` and `cfg.image_px` to `cfg.out`."""
-    source = make_source(cfg)
+    source, cleaning = make_source(cfg), make_cleaning(cfg)
     items = source.items()
     with open_stage(_without_places(cfg, source.contents()), inputs=dict.fromkeys(PLACES)) as stage:
         if stage.done:
             return
         jobs = plan(items, cfg.videos_per_shard)
-        to_do = [job for job in jobs if not _outcome_path(stage.out, job).is_file()]
-        work = partial(build_shard, source=source, filters=Filters(**cfg.filters), out=stage.out)
+        to_do = [job for job in jobs if not resume_path(stage.out, f"clips-{job.number:06d}").is_file()]
+        work = partial(build_shard, source=source, cleaning=cleaning, out=stage.out)
         started = time.time()
         fresh = merge(run_all(work, to_do, executor=instantiate(cfg.executor), label="build"))
         rates = _rates(fresh, time.time() - started)
-        outcome = merge(_stored(_outcome_path(stage.out, job)) for job in jobs)
-        _finish(stage, cfg, outcome, rates)
+        shards = [job.number for job in jobs]
+        drop_twins(stage.out, shards, max_bits=cleaning.filters.max_twin_bits, num_workers=cfg.num_workers)
+        _finish(stage, cfg, [read_outcome(stage.out, shard) for shard in shards], rates)
 
 
 def make_source(cfg: DictConfig) -> Any:
@@ -55,6 +60,13 @@ def make_source(cfg: DictConfig) -> Any:
         while isinstance(cause, InstantiationException):
             cause = cause.__cause__
         raise (cause if isinstance(cause, ValueError) else error) from None
+
+
+def make_cleaning(cfg: DictConfig) -> Cleaning:
+    """How `cfg` says that clips are cleaned; ValueError for a threshold or a pattern that cannot be."""
+    check_max_bits(cfg.filters.max_twin_bits)
+    check_patterns(cfg.boilerplate)
+    return Cleaning(Filters(**cfg.filters), list(cfg.boilerplate))
 
 
 def _without_places(cfg: DictConfig, contents: str) -> DictConfig:
@@ -70,57 +82,45 @@ def plan(items: list[Any], videos_per_shard: int) -> list[Job]:
     return [Job(number, items[start : start + videos_per_shard]) for number, start in enumerate(starts)]
 
 
-def _outcome_path(out: Path, job: Job) -> Path:
-    return out / "resume" / f"clips-{job.number:06d}.json"
-
-
-def _stored(path: Path) -> Outcome:
-    return Outcome(**json.loads(path.read_text()))
-
-
-def build_shard(job: Job, *, source: Any, filters: Filters, out: Path) -> Outcome:
+def build_shard(job: Job, *, source: Any, cleaning: Cleaning, out: Path) -> Outcome:
     """Write `clips-<number>.tar` and what became of each of its videos. No tar is made of no clip.
 
-    The outcome is written after the shard: where it is, the shard is whole.
+    The outcome is written last: where it is, the shard is whole.
     """
-    parts = [read_item(item, source, filters) for item in job.items]
-    samples = [sample for _, clips in parts for sample in clips]
+    parts = [read_item(item, source, cleaning) for item in job.items]
+    samples = [sample for part in parts for sample in part.samples]
     if samples:
-        write_shard(out / f"clips-{job.number:06d}.tar", samples)
-    outcome = merge(outcome for outcome, _ in parts)
-    write_json(_outcome_path(out, job), outcome._asdict())
+        write_shard(shard_path(out, job.number), samples)
+    write_json(
+        resume_path(out, f"prints-{job.number:06d}"), {key: row for part in parts for key, row in part.prints.items()}
+    )
+    write_shard(resume_path(out, f"examples-{job.number:06d}", "tar"), _few(parts))
+    outcome = merge(part.outcome for part in parts)
+    write_json(resume_path(out, f"clips-{job.number:06d}"), outcome._asdict())
     return outcome
 
 
-def read_item(item: Any, source: Any, filters: Filters) -> tuple[Outcome, list[dict[str, Any]]]:
-    """The encoded clips of one video and what became of the others. A video that fails half-way gives none."""
-    samples, dropped, bodies, faults = [], [], [], []
-    try:
-        for clip in source.read(item):
-            if isinstance(clip, Fault):
-                faults.append(clip._asdict())
-                continue
-            verdict = judge(clip, filters)
-            if verdict.reason:
-                dropped.append({"clip": clip.key, **verdict._asdict()})
-            else:
-                samples.append(to_sample(clip))
-                bodies.append(clip.embodiment)
-    except UnusableVideo as fault:
-        return Outcome(1, 0, 0, [], [*faults, {"item": str(item), "reason": str(fault)}], {}), []
-    frames = sum(sample["json"]["frames"] for sample in samples)
-    return Outcome(1, len(samples), frames, dropped, faults, {name: bodies.count(name) for name in bodies}), samples
+def _few(parts: list[Part]) -> Iterator[dict[str, Any]]:
+    """The shard's first examples of each reason."""
+    seen: Counter[str] = Counter()
+    for example in (example for part in parts for example in part.examples):
+        seen[example["json"]["reason"]] += 1
+        if seen[example["json"]["reason"]] <= PER_SHARD:
+            yield example
 
 
 def _rates(fresh: Outcome, seconds: float) -> dict[str, float]:
     return {"videos/s": fresh.videos / seconds, "clips/s": fresh.clips / seconds, "frames/s": fresh.frames / seconds}
 
 
-def _finish(stage: Stage, cfg: DictConfig, outcome: Outcome, rates: dict[str, float]) -> None:
+def _finish(stage: Stage, cfg: DictConfig, outcomes: list[Outcome], rates: dict[str, float]) -> None:
+    outcome = merge(outcomes)
     write_lists(stage.out, outcome)
+    write_page(stage.out, outcome, outcomes)
     print_outcome(outcome, rates=rates)
+    print(f"page: {(stage.out / 'page.html').resolve()}")
     counts = {"videos": outcome.videos, "frames": outcome.frames, "dropped": outcome.reasons()}
-    counts |= {"quarantined": len(outcome.quarantined)}
+    counts |= {"quarantined": len(outcome.quarantined), "cuts": outcome.cuts, "cleaned_texts": outcome.cleaned_texts}
     stage.log(stage="build", clips=outcome.clips, **counts, **rates)
     if outcome.clips == 0:
         raise ValueError(

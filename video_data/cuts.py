@@ -35,7 +35,7 @@ def find_cuts(frames: UInt8[Tensor, "t 3 h w"], fps: float, *, cut_change: float
     )
     found: list[int] = []
     for number, picture in enumerate(np.concatenate((ends[0], pictures, ends[1]))):
-        times = detector.process_frame(FrameTimecode(number, fps), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        times = detector.process_frame(FrameTimecode(number, float(fps)), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found += [time.frame_num - WINDOW for time in times]
     return [cut for cut in found if 0 < cut < len(pictures)]
 

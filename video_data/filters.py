@@ -1,5 +1,6 @@
 """A clip in; the reason to drop it out, or None: too short, dark, blurred, still, frozen, moved by the camera alone."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
@@ -7,7 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
-from video_data.camera import own_share
+from video_data.camera import measure_change
 from video_data.clip import Clip
 
 Greys = UInt8[np.ndarray, "t h w"]
@@ -44,6 +45,9 @@ def judge(clip: Clip, filters: Filters) -> Verdict:
     gap = max(1, round(filters.gap_s * clip.fps))
     if len(clip.frames) < filters.min_clip_s * clip.fps or len(clip.frames) <= gap:
         return Verdict("too short", round(len(clip.frames) / clip.fps, 2))
+    brightness = float(clip.frames.float().mean())
+    if brightness < filters.min_brightness:
+        return _dropped("too dark", brightness)
     share = moving_share(clip.frames, gap=gap, pixel_change=filters.pixel_change)
     if share < filters.min_moving_share:
         return _dropped("no motion", share)
@@ -55,16 +59,16 @@ def judge(clip: Clip, filters: Filters) -> Verdict:
 
 def _judge_pictures(pictures: Greys, filters: Filters) -> Verdict:
     """`pictures`: `filters.gap_s` apart."""
-    brightness = float(pictures.mean())
-    if brightness < filters.min_brightness:
-        return _dropped("too dark", brightness)
     blurred = float(np.median([blur(picture) for picture in pictures]))
     if blurred > filters.max_blur:
         return _dropped("blurred", blurred)
-    settings = {"pixel_change": filters.pixel_change, "min_shift": filters.min_camera_shift}
-    shares = [own_share(*pair, **settings) for pair in zip(pictures[:-1], pictures[1:], strict=True)]
-    own = float(np.mean(shares))
-    return _dropped("camera alone", own) if own < filters.min_own_share else Verdict(None, None)
+    changes = [
+        measure_change(before, after, pixel_change=filters.pixel_change, min_shift=filters.min_camera_shift)
+        for before, after in pairwise(pictures)
+    ]
+    own = float(np.mean([change.own_share for change in changes]))
+    alone = own < filters.min_own_share and any(change.camera_moves for change in changes)
+    return _dropped("camera alone", own) if alone else Verdict(None, None)
 
 
 def _dropped(reason: str, measured: float) -> Verdict:

@@ -1,5 +1,6 @@
 """What became of each video: counts and reasons, merged from shards; for the manifest, two lists and the table."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -28,6 +29,23 @@ class Outcome(NamedTuple):
     def reasons(self) -> dict[str, int]:
         """How many clips were dropped, by reason."""
         return dict(sorted(Counter(row["reason"] for row in self.dropped).items()))
+
+
+def shard_path(out: Path, number: int) -> Path:
+    """Where the clips of a shard lie."""
+    return out / f"clips-{number:06d}.tar"
+
+
+def resume_path(out: Path, name: str, ending: str = "json") -> Path:
+    """Where a build keeps what it needs to go on, and to tell at its end; no result."""
+    return out / "resume" / f"{name}.{ending}"
+
+
+def read_outcome(out: Path, number: int) -> Outcome:
+    """What became of a shard's videos: after it lost its near-duplicates, where it had any."""
+    thinned = resume_path(out, f"thin-{number:06d}")
+    path = thinned if thinned.is_file() else resume_path(out, f"clips-{number:06d}")
+    return Outcome(**json.loads(path.read_text()))
 
 
 def merge(outcomes: Iterable[Outcome]) -> Outcome:

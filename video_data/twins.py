@@ -40,8 +40,7 @@ def find_twins(prints: Prints, max_bits: int) -> Int64[np.ndarray, "n"]:
     A clip goes where an earlier one, which may go too, differs in at most `max_bits` bits. Every such pair is found: it
     shares a band. About 60 bytes of memory a clip; ValueError for a `max_bits` that bands do not reach.
     """
-    if not -1 <= max_bits < BANDS:
-        raise ValueError(f"max_twin_bits={max_bits} must be in [0, {BANDS - 1}], or -1 to keep all")
+    check_max_bits(max_bits)
     stays = np.arange(len(prints))
     if max_bits < 0 or len(prints) == 0:
         return stays
@@ -53,6 +52,12 @@ def find_twins(prints: Prints, max_bits: int) -> Int64[np.ndarray, "n"]:
     for number in np.flatnonzero(stays != np.arange(len(prints))):
         stays[number] = stays[stays[number]]  # rising: what is earlier has been settled
     return stays
+
+
+def check_max_bits(max_bits: int) -> None:
+    """ValueError for a difference [bits] within which bands would miss some pairs."""
+    if not -1 <= max_bits < BANDS:
+        raise ValueError(f"filters.max_twin_bits={max_bits} must be in [0, {BANDS - 1}], or -1 to keep all clips")
 
 
 def _earlier(prints: Prints, max_bits: int) -> Int64[np.ndarray, "n"]:

@@ -155,7 +155,9 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(videos, built, tmp_path, mo
         return write(self, sample)
 
     monkeypatch.setattr(webdataset.TarWriter, "write", full_after_six)
-    with pytest.raises(OSError, match=r"cannot write (clips|examples)-\d+\.tar: No space left on device.*clips") as caught:
+    with pytest.raises(
+        OSError, match=r"cannot write (clips|examples)-\d+\.tar: No space left on device.*clips"
+    ) as caught:
         build(videos, out)
     assert caught.value.errno == errno.ENOSPC
     assert shard_paths(out) and not list(out.glob(".*partial")) and not (out / "manifest.json").exists()

@@ -37,17 +37,19 @@ def take_plans(
 ) -> list[PlanStep]:
     """`steps_per_clip` moments of a decoded clip that at least one picture follows, each at most once while there are
     enough; ValueError when the clip is shorter than a gap of `gap` frames."""
-    frames, key = sample["frames"], sample["__key__"]
-    if len(frames) <= gap:
-        raise ValueError(f"clip {key!r} has {len(frames)} frames; a gap of {gap} does not fit")
-    moments = rng.choice(len(frames) - gap, size=steps_per_clip, replace=len(frames) - gap < steps_per_clip)
-    steps = []
-    for i in moments.tolist():
-        places = i + gap * (1 + torch.arange(num_frames))
-        exist = places < len(frames)
-        following = torch.where(exist[:, None, None, None], frames[places * exist], 0)
-        steps.append(PlanStep(key, {camera: frames[i]}, sample["json"]["text"], following, exist))
-    return steps
+    count = len(sample["frames"])
+    if count <= gap:
+        raise ValueError(f"clip {sample['__key__']!r} has {count} frames; a gap of {gap} does not fit")
+    moments = rng.choice(count - gap, size=steps_per_clip, replace=count - gap < steps_per_clip)
+    return [plan_step(sample, i, camera=camera, gap=gap, num_frames=num_frames) for i in moments.tolist()]
+
+
+def plan_step(sample: dict[str, Any], i: int, *, camera: str, gap: int, num_frames: int) -> PlanStep:
+    """Frame `i` of a decoded clip and what follows; black where the clip has ended."""
+    frames, places = sample["frames"], i + gap * (1 + torch.arange(num_frames))
+    exist = places < len(frames)
+    following = torch.where(exist[:, None, None, None], frames[places * exist], 0)
+    return PlanStep(sample["__key__"], {camera: frames[i]}, sample["json"]["text"], following, exist)
 
 
 class PlanData(StreamData):

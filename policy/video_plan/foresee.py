@@ -1,8 +1,8 @@
 """A planner and held-out clips in; what it imagines beside what happened, a picture and errors, out."""
 
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from lapa.stage import open_stage, read_manifest
 from lapa.stream import read_clip, split_indices
 from lapa.video import gap_frames
 from policy.trunk import stack_cameras
-from policy.video_plan.data import PlanStep, take_plans
+from policy.video_plan.data import PlanStep, plan_step
 from policy.video_plan.model import Frames
 from policy.video_plan.module import squared_error
 from policy.video_plan.player import Planner, load_plan
@@ -52,15 +52,11 @@ def read_starts(folder: Path, plan: Planner, cfg: DictConfig) -> PlanStep:
     if manifest["image_px"] != plan.image_px:
         raise ValueError(f"{folder} has pictures of {manifest['image_px']} px; the plan reads {plan.image_px} px")
     gap, rng = gap_frames(plan.gap_s, manifest["fps"]), np.random.default_rng(cfg.seed)
-    reading: dict[str, Any] = {
-        "camera": plan.cameras[0],
-        "gap": gap,
-        "num_frames": plan.num_frames,
-        "steps_per_clip": 1,
-    }
+    step = partial(plan_step, camera=plan.cameras[0], gap=gap, num_frames=plan.num_frames)
     held_out = (read_clip(index, i) for i in split_indices(index.keys, split="val", val_percent=cfg.val_percent))
-    long_enough = (clip for clip in held_out if len(clip["frames"]) > gap * plan.num_frames)
-    found = [step for clip in islice(long_enough, cfg.max_clips) for step in take_plans(clip, rng, **reading)]
+    lengths = ((clip, len(clip["frames"]) - gap * plan.num_frames) for clip in held_out)
+    long_enough = islice(((clip, length) for clip, length in lengths if length > 0), cfg.max_clips)
+    found = [step(clip, int(rng.integers(length))) for clip, length in long_enough]
     if not found:
         raise ValueError(f"no held-out clip of {folder} is longer than {plan.num_frames} gaps of {gap} frames")
     return default_collate(found)

@@ -1,5 +1,6 @@
 """What the sources' tests share: a film of a moving square, a source made as the door makes it, everything it gives."""
 
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,11 @@ def step_of(clip: Clip, frame: int, base: int = 40) -> float:
 
 
 def source(name: str, videos: Any, *more: str) -> Any:
-    """`source=name` as `lapa build` makes it, small."""
-    return make_source(
+    """`source=name` as `lapa build` makes it, small, after the way to a worker process."""
+    made = make_source(
         compose("build", [f"source={name}", f"videos='{videos}'", "out=x", "image_px=16", "max_clip_s=2", *more])
     )
+    return ForkingPickler.loads(ForkingPickler.dumps(made))
 
 
 def read_all(made: Any) -> tuple[list[Clip], dict[str, str]]:

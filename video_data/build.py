@@ -47,7 +47,7 @@ def main(cfg: DictConfig) -> None:
         fresh = merge(run_all(work, to_do, executor=instantiate(cfg.executor), label="build"))
         rates = _rates(fresh, time.time() - started)
         shards = [job.number for job in jobs]
-        drop_twins(stage.out, shards, max_bits=cleaning.filters.max_twin_bits, num_workers=cfg.num_workers)
+        drop_twins(stage.out, shards, max_bits=cleaning.filters.max_twin_bits, executor=instantiate(cfg.executor))
         _finish(stage, cfg, [read_outcome(stage.out, shard) for shard in shards], rates)
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lapa.executor import run_all
+from lapa.executor import Executor, run_all
 from lapa.files import write_json
 from lapa.shards import ShardIndex, read_shard, write_shard
 from video_data.outcome import Outcome, read_outcome, resume_path, shard_path
@@ -38,7 +38,7 @@ class Thinning(NamedTuple):
     likes: dict[str, str]  # key that goes → key that stays
 
 
-def drop_twins(out: Path, shards: Sequence[int], *, max_bits: int, num_workers: int) -> None:
+def drop_twins(out: Path, shards: Sequence[int], *, max_bits: int, executor: Executor) -> None:
     """Take near-duplicates out of the shards of `out`; see `video_data.twins.find_twins`."""
     twins = list(find_in(out, shards, max_bits))
     if twins and not resume_path(out, TWINS, "tar").is_file():  # while all of them are there
@@ -47,7 +47,7 @@ def drop_twins(out: Path, shards: Sequence[int], *, max_bits: int, num_workers: 
         Thinning(shard, {twin.clip: twin.like for twin in group})
         for shard, group in groupby(twins, key=lambda twin: twin.shard)
     ]
-    for _ in run_all(partial(thin, out=out), work, num_workers=num_workers, label="near-duplicates"):
+    for _ in run_all(partial(thin, out=out), work, executor=executor, label="near-duplicates"):
         pass
 
 

@@ -152,7 +152,9 @@ KINDS += [odd_format, hdr, interlaced, no_video]
 
 
 def make_files(folder: Path, count: int, seed: int) -> dict[str, str]:
-    """`count` files, kind after kind: {path inside the folder: kind}."""
+    """`count` files, kind after kind: {path inside the folder: kind}. A folder that is there is taken as it is."""
+    if folder.exists():
+        return {path.relative_to(folder).as_posix(): path.parent.name for path in sorted(folder.glob("*/*"))}
     whole = folder.parent / "whole"
     whole.mkdir()
     seeds = [write_video(whole / f"a.{end}", times_ms=steady(30), codec=codec) for end, codec in WHOLE.items()]
@@ -170,7 +172,7 @@ def build(folder: Path, out: Path, given: dict[str, str]) -> tuple[int, float, f
     words = [f"videos={folder}", f"out={out}", "num_workers=0", f"source.timeout_s={given['timeout_s']}"]
     words += [f"source.cutting.memory_gb={given['memory_gb']}", f"source.cutting.decoder={given['decoder']}"]
     started = time.time()
-    child = subprocess.Popen([sys.executable, "-m", "lapa", "build", *words], stderr=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-m", "lapa", "build", *words])
     _, status, usage = os.wait4(child.pid, 0)
     return os.waitstatus_to_exitcode(status), time.time() - started, usage.ru_maxrss / 1000
 

@@ -14,6 +14,7 @@ from raw_videos import cut_short, steady, write_video
 
 from lapa.config import compose
 from lapa.executor import TRIES, Pool, run_all
+from lapa.executor_ray import Ray
 from lapa.stage import result_hashes
 from video_data.build import main
 
@@ -46,16 +47,16 @@ def test_an_item_that_always_kills_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory) -> Path:
-    """Twelve shards' worth, one file of each shard broken."""
+    """Twenty that are whole and twenty that are not."""
     folder = tmp_path_factory.mktemp("videos")
-    for number in range(12):
-        whole = write_video(folder / f"{number:02d}.mp4", times_ms=steady(30 + 3 * number))
+    for number in range(20):
+        whole = write_video(folder / f"{number:02d}.mp4", times_ms=steady(30 + number))
         cut_short(whole, folder / f"{number:02d}_cut.mp4")
     return folder
 
 
 def build(videos: Path, out: Path, *more: str) -> dict[str, str]:
-    main(compose("build", [f"videos={videos}", f"out={out}", "image_px=32", "videos_per_shard=2", *more]))
+    main(compose("build", [f"videos={videos}", f"out={out}", "image_px=32", "videos_per_shard=1", *more]))
     return result_hashes(out)
 
 
@@ -77,7 +78,7 @@ def kill_now_and_then(out: Path, kills: int, ended: threading.Event, killed: lis
         whole = len(list(out.glob("resume/*.json")))
         if whole > seen or not killed:
             seen = whole
-            time.sleep(rng.uniform(0, 0.3))
+            time.sleep(rng.uniform(0, 0.05))
             if workers := workers_of_this():
                 os.kill(victim := int(rng.choice(workers)), signal.SIGKILL)
                 killed.append(victim)
@@ -104,10 +105,9 @@ def test_ray_with_two_workers_changes_no_byte(videos, hashes, tmp_path):
 
 
 @pytest.mark.slow
-def test_ray_does_what_a_pool_does(tmp_path):
-    from lapa.executor_ray import Ray
-
+def test_ray_does_what_a_pool_does(tmp_path, monkeypatch):
     pytest.importorskip("ray")
+    monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     ray = Ray(num_workers=2, address=None)
     assert list(ray.map(partial(deadly, folder=tmp_path, deaths=TRIES - 1), NUMBERS)) == [n * n for n in NUMBERS]
     with pytest.raises(ValueError, match="77 is no number"):

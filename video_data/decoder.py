@@ -111,7 +111,7 @@ def _serve(pipe: Connection) -> None:
     while True:
         try:
             path, cutting = pipe.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # the parent ended, or was killed
             return
         try:
             _cap_memory(at_rest_bytes + round(cutting.memory_gb * 1e9))

@@ -1,0 +1,176 @@
+"""`lapa build` beside a bare ffmpeg, the loader beside a bare decode, memory, a step's wait: markdown tables out. Linux.
+
+python benchmarks/bench_video.py        settings: rounds=3 hours=1 step_s=0.1; a few minutes on one core
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench_build import made_videos
+from imageio_ffmpeg import get_ffmpeg_exe
+from timing import in_turn, markdown, share
+
+from lapa.config import compose
+from lapa.shards import ShardIndex, read_shard, shard_paths, write_shard
+from lapa.stage import read_manifest
+from lapa.video import X264_OPTIONS, decode_mp4
+from video_data.build import main as build
+from video_data.decoder import shared_decoder
+from video_data.pairs import PairLoader
+
+GIVEN = {"rounds": "3", "hours": "1", "step_s": "0.1"}
+TICK_S = 1 / os.sysconf("SC_CLK_TCK")
+PAIRS_PER_CLIP, BATCH = 8, 64
+INDEXED = 20_000  # clips whose index is weighed
+FIT = r"fps=10,crop=min(iw\,ih):min(iw\,ih),scale=64:64:flags=area"  # what build does with default settings
+
+
+def ffmpeg(videos: list[Path], out: Path) -> float:
+    """CPU seconds of one ffmpeg a video, on one thread, with our encoder's options."""
+    out.mkdir()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    coder = [word for name, value in X264_OPTIONS.items() for word in (f"-{name}", value)]
+    for video in videos:
+        words = [
+            "-nostdin",
+            "-v",
+            "error",
+            "-threads",
+            "1",
+            "-i",
+            str(video),
+            "-an",
+            "-vf",
+            FIT,
+            "-filter_threads",
+            "1",
+        ]
+        words += ["-c:v", "libx264", "-pix_fmt", "yuv420p", *coder, str(out / video.name)]
+        subprocess.run([shutil.which("ffmpeg") or get_ffmpeg_exe(), *words], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def our_build(folder: Path, out: Path) -> float:
+    """CPU seconds of `lapa build` and its decoder, which both run already."""
+    cfg = compose("build", [f"videos={folder}", f"out={out}", "num_workers=0"])
+    decoder = shared_decoder(cfg.source.timeout_s).process
+    before = time.process_time() + (_cpu_s(decoder.pid) if decoder else 0)
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+        build(cfg)
+    return time.process_time() + _cpu_s(shared_decoder(cfg.source.timeout_s).process.pid) - before
+
+
+def _cpu_s(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) * TICK_S
+
+
+def build_table(folder: Path, work: Path, rounds: int) -> str:
+    """Both in turn; the first round starts the decoder and is not counted."""
+    videos = sorted(folder.glob("*.mp4"))
+    taken = np.array(
+        [[ffmpeg(videos, work / f"f{i}"), our_build(folder, work / f"b{i}")] for i in range(rounds + 1)][1:]
+    )
+    made = read_manifest(work / "b0")
+    seconds = np.median(taken, axis=0)
+    rows = [
+        [name, f"{made['frames'] / took:,.0f}", f"{made['count'] / took:.1f}"]
+        for name, took in zip(("ffmpeg", "lapa build"), seconds, strict=True)
+    ]
+    rows[1].append(f"{np.median(taken[:, 0] / taken[:, 1]):.0%}")
+    return markdown(["", "frames/s of CPU time, written", "clips/s", "of ffmpeg"], [[*rows[0], ""], rows[1]])
+
+
+def loader(clips: Path, num_workers: int) -> Iterator[Any]:
+    settings = dict(gap_s=0.5, pairs_per_clip=PAIRS_PER_CLIP, split="all", val_percent=0, clips_per_block=16)
+    more = dict(batch_size=BATCH, seed=0, rank=0, world=1, start_batch=0, num_workers=num_workers)
+    return iter(PairLoader(folder=clips, **settings, **more))
+
+
+def bare(clips: Path) -> None:
+    for path in shard_paths(clips):
+        for sample in read_shard(path):
+            decode_mp4(sample["mp4"])
+
+
+def loader_table(clips: Path, rounds: int) -> str:
+    count = len(ShardIndex(shard_paths(clips)))
+    stream, batches = loader(clips, 0), count * PAIRS_PER_CLIP // BATCH
+    # whole blocks are decoded at once, so as many batches as an epoch has are asked for each time
+    taken = in_turn([lambda: bare(clips), lambda: [next(stream) for _ in range(batches)]], rounds)
+    pairs = np.array([count * PAIRS_PER_CLIP, batches * BATCH]) / np.median(taken, axis=0)
+    rows = [["bare decode", f"{pairs[0]:,.0f}", ""], ["loader", f"{pairs[1]:,.0f}", share(taken, 0, 1)]]
+    return markdown(["", f"pairs/s of CPU time, {PAIRS_PER_CLIP} a clip", "of bare"], rows)
+
+
+def memory(clips: Path, hours: float) -> str:
+    """Resident MB of this process as the loader reads on and on."""
+    facts = read_manifest(clips)
+    clip_s = facts["frames"] / facts["count"] / facts["fps"]
+    batches = int(hours * 3600 / clip_s * PAIRS_PER_CLIP / BATCH)
+    stream, seen = loader(clips, 0), []
+    for number in range(batches):
+        next(stream)
+        if number in (batches // 10, batches // 2, batches - 1):
+            seen.append(f"{int(Path('/proc/self/statm').read_text().split()[1]) * resource.getpagesize() / 1e6:.0f}")
+    return f"Memory after 10, 50 and 100 % of {hours:g} h of clips through the loader: {', '.join(seen)} MB."
+
+
+def wait(clips: Path, step_s: float) -> str:
+    """How long a step that leaves the CPU alone, as a GPU's does, waits for its batch."""
+    stream, waits = loader(clips, 1), []
+    next(stream)
+    for _ in range(30):
+        time.sleep(step_s)
+        started = time.perf_counter()
+        next(stream)
+        waits.append(time.perf_counter() - started)
+    middle, worst = 1000 * np.median(waits), 1000 * np.max(waits)
+    return f"A step of {step_s * 1000:.0f} ms and {BATCH} pairs waits {middle:.1f} ms (median), {worst:.0f} ms at most, for one worker."
+
+
+def index_size(work: Path) -> str:
+    """What the index of many clips takes, by the bytes that Python allocates for it."""
+    samples = ({"__key__": f"a_longish_name_of_a_video-{i:08x}@000", "mp4": b"x", "json": {}} for i in range(INDEXED))
+    for number in range(4):
+        write_shard(work / f"{number}.tar", list(islice(samples, INDEXED // 4)))
+    tracemalloc.start()
+    index = ShardIndex(sorted(work.glob("*.tar")))
+    each = tracemalloc.get_traced_memory()[0] / len(index)
+    tracemalloc.stop()
+    return f"The index takes {each:.0f} bytes a clip: {each * 1e7 / 1e9:.2f} GB for 10 M clips."
+
+
+def main() -> None:
+    given = GIVEN | dict(word.split("=", 1) for word in sys.argv[1:])
+    with tempfile.TemporaryDirectory() as name:
+        work, videos = Path(name), Path(name) / "videos"
+        for folder in (videos, work / "index"):
+            folder.mkdir()
+        made_videos(videos)
+        print(build_table(videos, work, int(given["rounds"])), end="\n\n")
+        clips = work / "b0"
+        print(loader_table(clips, int(given["rounds"])), end="\n\n")
+        for line in (
+            memory(clips, float(given["hours"])),
+            wait(clips, float(given["step_s"])),
+            index_size(work / "index"),
+        ):
+            print(line)
+
+
+if __name__ == "__main__":
+    main()

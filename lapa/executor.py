@@ -62,19 +62,20 @@ class Pool:
         self.num_workers = num_workers
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """RuntimeError when processes are killed `TRIES` times while no result comes. See `Executor.map`."""
+        """RuntimeError when processes are killed `TRIES` times while nothing is finished. See `Executor.map`."""
         if self.num_workers == 0 or len(items) < 2:
             yield from map(function, items)
             return
         done: dict[int, Any] = {}
-        given = killed = 0
+        given = killed = finished = 0
         while given < len(items):
             try:
                 for result in self._rest(function, items, given, done):
-                    given, killed = given + 1, 0
+                    given += 1
                     yield result
             except BrokenProcessPool as error:
-                killed += 1
+                killed = 1 if given + len(done) > finished else killed + 1
+                finished = given + len(done)
                 if killed == TRIES:
                     raise RuntimeError(lost(items[given])) from error
 

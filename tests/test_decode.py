@@ -150,6 +150,13 @@ def test_crop_keeps_the_middle_and_pad_keeps_all():
     assert (pad(picture, 16)[4:12, 4:12] == 200).all() and pad(picture, 16).sum() == 200 * 3 * 64
 
 
+def test_an_unknown_codec_is_told(tmp_path):
+    path = write_video(tmp_path / "a.mkv", times_ms=steady(60))
+    path.write_bytes(path.read_bytes().replace(b"V_MPEG4/ISO/AVC", b"V_MPEG4/ISO/XYZ"))
+    with pytest.raises(UnusableVideo, match="in a way that FFmpeg does not know"):
+        read(path)
+
+
 def test_a_title_that_is_not_utf8_is_no_fault(tmp_path):
     path = write_video(tmp_path / "a.mkv", times_ms=steady(60), title="Kueche")
     path.write_bytes(path.read_bytes().replace(b"Kueche", b"K\xfcchen"))

@@ -42,7 +42,7 @@ def test_an_item_that_always_kills_is_named(tmp_path):
     work = partial(deadly, folder=tmp_path, deaths=99)
     with pytest.raises(RuntimeError, match=f"killed {TRIES} times before it could finish 2"):
         list(Pool(num_workers=2).map(work, NUMBERS))
-    assert (tmp_path / "2").read_text() == "x" * TRIES
+    assert len((tmp_path / "2").read_text()) >= TRIES
 
 
 @pytest.fixture(scope="module")

@@ -36,9 +36,11 @@ def read_header(path: Path) -> Header:
             if "video" not in kinds:
                 raise UnusableVideo(f"has no video stream; it holds {', '.join(kinds)}")
             stream = _video(container)
-            codec = stream.codec_context.codec.canonical_name
-            size = (stream.codec_context.width, stream.codec_context.height)
-            return Header(container.format.name, codec, stream.frames, _duration_s(stream), size)
+            coder = stream.codec_context if stream else None
+            if coder is None:
+                raise UnusableVideo("is coded in a way that FFmpeg does not know")
+            size = (coder.width, coder.height)
+            return Header(container.format.name, coder.codec.canonical_name, stream.frames, _duration_s(stream), size)
     except av.FFmpegError as error:
         why = "" if isinstance(error, PermissionError) else ": not a video, cut off or damaged"
         raise UnusableVideo(f"cannot be opened ({error.strerror}){why}") from error

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export MUJOCO_GL ?= egl
 
-.PHONY: demo demo-long test check bench bench-quantizer bench-policy bench-sim clean env
+.PHONY: demo demo-long test check bench bench-quantizer bench-policy bench-sim bench-video clean env
 
 env: $(STAMP)
 
@@ -52,6 +52,10 @@ bench-quantizer: $(STAMP)  # LAPA_REPOSITORY=CHECKOUT measures LAPA's own side b
 
 bench-policy: $(STAMP)  # training, backbones, server; `bench_heads.py` and `bench_g1.py` train for an hour and want folders
 	for name in policy_training backbones serve; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
+
+bench-video: $(STAMP)  # `lapa build` beside ffmpeg, the loader beside a bare decode, memory; 1,000 broken files: fuzz_video.py
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python benchmarks/bench_video.py
 
 clean:
 	rm -rf $(VENV) runs out build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -67,10 +67,11 @@ class Batches(IterableDataset):
 
 
 class ClipStream(Batches):
-    """Endless records of a split. Worker w of W decodes every W-th clip of an epoch's permutation, block by block:
-    each clip once, `samples_per_clip` records of it, shuffled within the block. Nothing depends on the clock or on
-    what was read before, so `start_batch` takes up the stream at any batch. The frames of the first clips that fit into
-    `KEPT_BYTES` are kept: of what comes round as a whole, again and again, no other choice is found more often.
+    """Endless records of a split. The epochs' permutations, one after another, are dealt out in turn to all workers of all
+    ranks: each clip once an epoch and none left over, `samples_per_clip` records of it, shuffled within a block. Nothing
+    depends on the clock or on what was read before, so `start_batch` takes up the stream at any batch. The frames of the
+    first clips that fit into `KEPT_BYTES` are kept: of what comes round as a whole, again and again, no other choice is
+    found more often.
     """
 
     def __init__(self, *, folder: Path, take: Take, split: str, val_percent: int, plan: Plan, start_batch: int):
@@ -85,24 +86,22 @@ class ClipStream(Batches):
 
     def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
         """Block by block, epoch by epoch."""
-        per_epoch = self._lane_length(lane, lanes) * self.plan.samples_per_clip
-        epoch, skip = divmod(before * self.plan.batch_size, per_epoch)
+        plan, start, step = self.plan, self.plan.rank + self.plan.world * lane, self.plan.world * lanes
+        given = before * plan.batch_size
+        epoch = (start + given // plan.samples_per_clip * step) // len(self.clips)
+        clips_before = max(0, -(-(epoch * len(self.clips) - start) // step))
+        skip = given - clips_before * plan.samples_per_clip
         while True:
-            yield from self._epoch(epoch, lane, lanes, skip)
+            yield from self._epoch(epoch, start, step, skip)
             epoch, skip = epoch + 1, 0
 
-    def _lane_length(self, lane: int, lanes: int) -> int:
-        return max(1, len(range(lane, len(self.clips) // self.plan.world, lanes)))
-
-    def _epoch(self, epoch: int, lane: int, lanes: int, skip: int) -> Iterator[Any]:
+    def _epoch(self, epoch: int, start: int, step: int, skip: int) -> Iterator[Any]:
         plan = self.plan
         order = np.random.default_rng((plan.seed, epoch)).permutation(self.clips)
-        per_rank = len(order) // plan.world
-        mine = order[plan.rank :: plan.world][:per_rank]
-        mine = mine[lane::lanes] if lane < len(mine) else mine[:1]
+        mine = order[(start - epoch * len(order)) % step :: step]
         first, skip = divmod(skip, plan.clips_per_block * plan.samples_per_clip)
-        for start in range(first * plan.clips_per_block, len(mine), plan.clips_per_block):
-            block = mine[start : start + plan.clips_per_block]
+        for number in range(first * plan.clips_per_block, len(mine), plan.clips_per_block):
+            block = mine[number : number + plan.clips_per_block]
             yield from self._block(block, epoch)[skip:]
             skip = 0
 

@@ -69,6 +69,25 @@ def test_ranks_share_the_clips(folder):
     assert not keys[0] & keys[1] and len(keys[0] | keys[1]) == CLIPS
 
 
+@pytest.mark.parametrize("world, lanes", [(1, 5), (2, 3), (5, 4)])
+def test_no_clip_is_lost_or_doubled_where_numbers_do_not_divide(folder, world, lanes):
+    """12 clips over 5, 6 or 20 workers; what all of them read of `world * lanes` epochs is every clip so many times."""
+    plans = [Plan(PER_CLIP, 3, BATCH, 0, rank, world) for rank in range(world)]
+    streams = [
+        ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=0) for plan in plans
+    ]
+    rows = [
+        list(itertools.islice(stream.lane(lane, lanes, before=0), CLIPS * PER_CLIP))
+        for stream in streams
+        for lane in range(lanes)
+    ]
+    counts = Counter(row.split(":")[0] for part in rows for row in part)
+    assert len(counts) == CLIPS and set(counts.values()) == {world * lanes * PER_CLIP}
+    for before in range(1, 5):
+        rest = list(itertools.islice(streams[-1].lane(lanes - 1, lanes, before=before), BATCH))
+        assert rest == rows[-1][before * BATCH : (before + 1) * BATCH]
+
+
 def test_one_process_goes_on_where_two_ranks_stopped(folder):
     """At the end of a block: nothing of the epoch is seen twice, nothing is left out."""
     clips_per_block, per_epoch = 3, CLIPS * PER_CLIP

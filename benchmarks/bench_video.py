@@ -66,7 +66,8 @@ def ffmpeg(videos: list[Path], out: Path) -> float:
 
 def our_build(folder: Path, out: Path) -> float:
     """CPU seconds of `lapa build` and its decoder, which both run already."""
-    cfg = compose("build", [f"videos={folder}", f"out={out}", "num_workers=0"])
+    all_kept = ["filters.min_own_share=0", "filters.max_blur=1", "filters.max_twin_bits=-1"]  # judged all the same
+    cfg = compose("build", [f"videos={folder}", f"out={out}", "num_workers=0", *all_kept])
     decoder = shared_decoder(cfg.source.timeout_s).process
     before = time.process_time() + (_cpu_s(decoder.pid) if decoder else 0)
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):

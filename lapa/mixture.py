@@ -8,6 +8,8 @@ import numpy as np
 
 from lapa.stream import Batches
 
+MAIN = "clips"  # the name, in a mixture, of the folder that every training has
+
 
 def shares(weights: dict[str, float], batch_size: int) -> dict[str, int]:
     """How many records of each folder stand in every batch, by largest remainder; they add up to `batch_size`.
@@ -26,6 +28,17 @@ def shares(weights: dict[str, float], batch_size: int) -> dict[str, int]:
     if empty:
         raise ValueError(f"batch_size={batch_size} has no room for {', '.join(empty)}: raise it, or their weight")
     return counts
+
+
+def weighted(
+    mixture: Mapping[str, Mapping[str, Any]] | None, batch_size: int, *, name: str = MAIN, **main: Any
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, int]]:
+    """All folders of a mixture by name, {name: its entry}, and how many records of each stand in every batch (`shares`).
+
+    main: the entry, called `name`, of the folder that every training has; its weight is 1. mixture: further {name: entry}.
+    """
+    folders: dict[str, Mapping[str, Any]] = {name: main | {"weight": 1.0}} | dict(mixture or {})
+    return folders, shares({key: float(each["weight"]) for key, each in folders.items()}, batch_size)
 
 
 def check_alike(facts: Mapping[str, Mapping[str, Any]], *, words: str) -> None:
@@ -56,6 +69,11 @@ class Mixture(Batches):
         while True:
             for source, count in sources:
                 yield from islice(source, count)
+
+
+def joined(streams: list[Batches]) -> Batches:
+    """One folder's stream, or the mixture of several."""
+    return streams[0] if len(streams) == 1 else Mixture(streams)
 
 
 class Grouped(Batches):

@@ -15,7 +15,7 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
 
-KEPT_BYTES = 256 * 2**20  # of decoded frames, in each process that reads a stream
+KEPT_BYTES = 256 * 2**20  # of decoded frames, for each stream in each process that reads it
 
 Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
 
@@ -33,6 +33,8 @@ def share_of(clips: list[int], keys: list[str], *, percent: float) -> list[int]:
     """`percent` of `clips`, at least one, in rising order; keys alone decide, and a smaller share lies in a larger one."""
     if not 0 < percent <= 100:
         raise ValueError(f"train_percent must be in (0, 100], got {percent:g}")
+    if percent == 100:
+        return clips
     mixed = sorted(clips, key=lambda i: sha256(keys[i].encode()).digest())
     return sorted(mixed[: max(1, round(len(clips) * percent / 100))])
 
@@ -193,7 +195,7 @@ class StreamData(L.LightningDataModule):
             folder=folder, take=take, split=split, val_percent=self.val_percent, plan=plan, start_batch=start_batch
         )
         if split == "train":
-            stream.clips = self.training_clips(stream.index.keys)
+            stream.clips = share_of(stream.clips, stream.index.keys, percent=self.train_percent)
             if len(stream.clips) < world:
                 raise ValueError(f"train_percent={self.train_percent:g} leaves {len(stream.clips)} clips: too few")
         return stream

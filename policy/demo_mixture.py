@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lapa.mixture import Mixture, check_alike, shares
+from lapa.mixture import Mixture, check_alike, weighted
 from lapa.records import Demo, checked
 from lapa.stream import Batches, StreamData, Take
 from policy.bodies import Body, bodies_of, join, tell
@@ -44,8 +44,7 @@ class DemoMixture(StreamData):
         self, *, folder: str | Path, codes: str | Path | None, mixture: Mapping[str, Mapping[str, Any]], name_robot: bool,
         batch_size: int, steps_per_clip: int, **each: Any,
     ) -> None:  # fmt: skip
-        folders: dict[str, Mapping[str, Any]] = {MAIN: {"demos": folder, "codes": codes, "weight": 1.0}} | dict(mixture)
-        counts = shares({name: float(one["weight"]) for name, one in folders.items()}, batch_size)
+        folders, counts = weighted(mixture, batch_size, name=MAIN, demos=folder, codes=codes)
         self.parts = {
             name: DemoData(
                 folder=one["demos"], codes=one.get("codes"), batch_size=counts[name], steps_per_clip=steps_per_clip,

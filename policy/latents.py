@@ -10,7 +10,7 @@ import torch
 from safetensors.numpy import load_file
 from torch import Tensor
 
-from lapa.mixture import Grouped, Mixture, check_alike, shares
+from lapa.mixture import MAIN, Grouped, check_alike, joined, weighted
 from lapa.records import LatentStep, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
@@ -18,7 +18,6 @@ from lapa.stream import Batches, StreamData, Take
 
 Codes = dict[str, np.ndarray]  # clip key → codes [t, k]; row i says what happens from frame i to frame i + gap
 
-MAIN = "clips"  # the name, in a mixture, of the folder that every training has
 SHARED = ("num_codes", "codes_per_step")  # what labels of one codebook agree on
 
 
@@ -119,10 +118,7 @@ class LatentData(StreamData):
         steps_per_clip: int, after: float, truths: list[str], shuffled: bool, group_by_length: bool, **stream: Any,
     ) -> None:  # fmt: skip
         reading = Reading(camera, steps_per_clip, bool(after), truth_of(Path(folder), truths))
-        folders: dict[str, Mapping[str, Any]] = {MAIN: {"clips": folder, "codes": codes, "weight": 1.0}} | dict(
-            mixture or {}
-        )
-        counts = shares({name: float(each["weight"]) for name, each in folders.items()}, stream["batch_size"])
+        folders, counts = weighted(mixture, stream["batch_size"], clips=folder, codes=codes)
         seed = stream["seed"] if shuffled else None
         self.sources = {
             name: open_source(Path(each["clips"]), Path(each["codes"]), reading, counts[name], seed)
@@ -137,11 +133,12 @@ class LatentData(StreamData):
 
     def stream(self, split: str, *, start_batch: int = 0) -> Batches:
         """One folder's stream, or the mixture's."""
-        streams: list[Batches] = [
-            self.clip_stream(each.folder, each.take, each.batch_size, split, start_batch)
-            for each in self.sources.values()
-        ]
-        stream = streams[0] if len(streams) == 1 else Mixture(streams)
+        stream = joined(
+            [
+                self.clip_stream(each.folder, each.take, each.batch_size, split, start_batch)
+                for each in self.sources.values()
+            ]
+        )
         if not self.group_by_length:
             return stream
         window = max(1, self.clips_per_block * self.samples_per_clip // self.batch_size)

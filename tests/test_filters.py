@@ -10,7 +10,7 @@ from video_data.build import make_cleaning
 from video_data.camera import camera_motion
 from video_data.clip import Clip, clip_key
 from video_data.cuts import find_cuts, scenes
-from video_data.filters import blur, judge, moving_share
+from video_data.filters import blur, judge, largest_changes, moving_share
 
 CFG = compose("build", ["out=x"])
 FILTERS = make_cleaning(CFG).filters
@@ -72,8 +72,8 @@ def test_a_clip_shorter_than_asked_is_dropped(length, why):
 def test_moving_share_counts_pixels():
     frames = torch.zeros(2, 3, 10, 10, dtype=torch.uint8)
     frames[1, 2, :3, :4] = 200
-    assert moving_share(frames, gap=1, pixel_change=16) == pytest.approx(0.12)
-    assert moving_share(frames.flip(0), gap=1, pixel_change=16) == pytest.approx(0.12)
+    assert moving_share(largest_changes(frames, gap=1), pixel_change=16) == pytest.approx(0.12)
+    assert moving_share(largest_changes(frames.flip(0), gap=1), pixel_change=16) == pytest.approx(0.12)
 
 
 def test_what_stands_for_more_than_half_of_its_time_is_frozen():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int16, UInt8
 from torch import Tensor
 
 from video_data.camera import measure_change
@@ -48,10 +48,11 @@ def judge(clip: Clip, filters: Filters) -> Verdict:
     brightness = float(clip.frames.float().mean())
     if brightness < filters.min_brightness:
         return _dropped("too dark", brightness)
-    share = moving_share(clip.frames, gap=gap, pixel_change=filters.pixel_change)
+    changes = largest_changes(clip.frames, gap=gap)
+    share = moving_share(changes, pixel_change=filters.pixel_change)
     if share < filters.min_moving_share:
         return _dropped("no motion", share)
-    frozen = frozen_share(clip.frames, gap=gap, frozen_change=filters.frozen_change)
+    frozen = frozen_share(changes, frozen_change=filters.frozen_change)
     if frozen > filters.max_frozen_share:
         return _dropped("frozen", frozen)
     return _judge_pictures(greys(clip.frames[::gap]), filters)
@@ -80,16 +81,20 @@ def greys(frames: UInt8[Tensor, "t 3 h w"]) -> Greys:
     return np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames.permute(0, 2, 3, 1).numpy()])
 
 
-def moving_share(frames: UInt8[Tensor, "t 3 h w"], *, gap: int, pixel_change: int) -> float:
-    """The share of pixels, in [0, 1], that change within `gap` frames; a mean difference would drown a small hand."""
+def largest_changes(frames: UInt8[Tensor, "t 3 h w"], *, gap: int) -> Int16[Tensor, "m h w"]:
+    """By how much, of 255, each pixel changes within `gap` frames of each moment: its channel that changes most."""
     before, after = frames[:-gap].short(), frames[gap:].short()
-    return float(((after - before).abs().amax(dim=1) > pixel_change).float().mean())
+    return (after - before).abs().amax(dim=1)
 
 
-def frozen_share(frames: UInt8[Tensor, "t 3 h w"], *, gap: int, frozen_change: int) -> float:
-    """The share of moments, in [0, 1], from which on not one pixel changes for `gap` frames: the picture stands."""
-    before, after = frames[:-gap].short(), frames[gap:].short()
-    return float(((after - before).abs().flatten(1).amax(dim=1) <= frozen_change).float().mean())
+def moving_share(changes: Int16[Tensor, "m h w"], *, pixel_change: int) -> float:
+    """The share of pixels, in [0, 1], that change by more; a mean difference would drown a small hand."""
+    return float((changes > pixel_change).float().mean())
+
+
+def frozen_share(changes: Int16[Tensor, "m h w"], *, frozen_change: int) -> float:
+    """The share of moments, in [0, 1], from which on not one pixel changes by more: the picture stands."""
+    return float((changes.flatten(1).amax(dim=1) <= frozen_change).float().mean())
 
 
 def blur(picture: UInt8[np.ndarray, "h w"]) -> float:

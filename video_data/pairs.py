@@ -12,14 +12,13 @@ from jaxtyping import Float64, UInt8
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from lapa.mixture import Mixture, check_alike, shares
+from lapa.mixture import MAIN, check_alike, joined, weighted
 from lapa.records import FramePair, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import Batches, ClipStream, Plan, StreamData
 from lapa.video import gap_frames
 
-MAIN = "clips"  # the name, in a mixture, of the folder that every training has
 STILL = 0.1  # of 255, mean change of a pixel: what a moment counts in which nothing moves; noise has more
 
 
@@ -136,9 +135,8 @@ class PairData(StreamData):
         drawing = Drawing((gap_s, *more_gaps_s), pairs_per_clip, motion_power)
         take = partial(take_pairs, drawing=drawing, labels=labels)
         super().__init__(folder=folder, take=take, samples_per_clip=pairs_per_clip, **stream)
-        folders: dict[str, Mapping[str, Any]] = {MAIN: {"clips": folder, "weight": 1.0}} | dict(mixture or {})
+        folders, self.counts = weighted(mixture, self.batch_size, clips=folder)
         self.folders = {name: Path(each["clips"]) for name, each in folders.items()}
-        self.counts = shares({name: float(each["weight"]) for name, each in folders.items()}, self.batch_size)
         manifests = {name: read_manifest(path) for name, path in self.folders.items()}
         sizes = {name: {"image_px": manifest["image_px"]} for name, manifest in manifests.items()}
         check_alike(sizes, words="one picture size")
@@ -148,11 +146,12 @@ class PairData(StreamData):
 
     def stream(self, split: str, *, start_batch: int = 0) -> Batches:
         """One folder's stream, or the mixture's."""
-        streams: list[Batches] = [
-            self.clip_stream(path, self.take, self.counts[name], split, start_batch)
-            for name, path in self.folders.items()
-        ]
-        return streams[0] if len(streams) == 1 else Mixture(streams)
+        return joined(
+            [
+                self.clip_stream(path, self.take, self.counts[name], split, start_batch)
+                for name, path in self.folders.items()
+            ]
+        )
 
     def facts(self) -> dict[str, Any]:
         """Manifest numbers, the first gap's and all gaps' true lengths [s], each folder's pairs in a batch, label sizes."""

@@ -10,14 +10,13 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from lapa.mixture import Mixture, check_alike, shares
+from lapa.mixture import MAIN, check_alike, joined, weighted
 from lapa.records import Images
 from lapa.relative import STILL
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import Batches, StreamData, read_clip
 from lapa.video import gap_frames
-from policy.latents import MAIN
 
 MEASURED_CLIPS = 64  # enough to know by how much pictures change
 
@@ -62,9 +61,7 @@ class PlanData(StreamData):
         self, *, folder: str | Path, mixture: Mapping[str, Mapping[str, Any]] | None, camera: str, gap_s: float,
         num_frames: int, steps_per_clip: int, **stream: Any,
     ) -> None:  # fmt: skip
-        main: Mapping[str, Any] = {"clips": folder, "weight": 1.0}
-        folders = {MAIN: main} | dict(mixture or {})
-        self.counts = shares({name: float(each["weight"]) for name, each in folders.items()}, stream["batch_size"])
+        folders, self.counts = weighted(mixture, stream["batch_size"], clips=folder)
         self.folders = {name: Path(each["clips"]) for name, each in folders.items()}
         sights = {name: _sight(read_manifest(path)) for name, path in self.folders.items()}
         check_alike(sights, words="one picture size and rate")
@@ -78,11 +75,12 @@ class PlanData(StreamData):
 
     def stream(self, split: str, *, start_batch: int = 0) -> Batches:
         """One folder's stream, or the mixture's."""
-        streams: list[Batches] = [
-            self.clip_stream(path, self.take, self.counts[name], split, start_batch)
-            for name, path in self.folders.items()
-        ]
-        return streams[0] if len(streams) == 1 else Mixture(streams)
+        return joined(
+            [
+                self.clip_stream(path, self.take, self.counts[name], split, start_batch)
+                for name, path in self.folders.items()
+            ]
+        )
 
     def facts(self) -> dict[str, Any]:
         """The clips' numbers, the true gap [s], and `scale`: by how much training pictures change in each number of gaps."""

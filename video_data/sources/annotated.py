@@ -124,5 +124,4 @@ class AnnotatedSource:
 
 def _shown(seen: list[tuple[int, UInt8[np.ndarray, "t h w 3"]]], start: int, end: int) -> UInt8[np.ndarray, "n h w 3"]:
     """Frames `start` … `end` − 1 out of pieces that follow one another."""
-    first = seen[0][0]
-    return np.concatenate([frames for _, frames in seen])[start - first : end - first]
+    return np.concatenate([frames[max(0, start - first) : max(0, end - first)] for first, frames in seen])

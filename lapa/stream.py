@@ -15,7 +15,7 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
 
-KEPT_BYTES = 256 * 2**20  # of decoded frames, for each stream in each process that reads it
+KEPT_BYTES = 768 * 2**20  # of decoded frames, for each stream in each process that reads it: a thousand clips of 6 s, 64 px
 
 Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
 

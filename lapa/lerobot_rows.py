@@ -99,7 +99,7 @@ def read_film(path: Path, instants_s: Float64[np.ndarray, "n"], *, tolerance_s: 
             if due < len(instants_s) and time_s >= instants_s[due] - tolerance_s:
                 if time_s > instants_s[due] + tolerance_s:
                     break
-                yield frame.to_ndarray(format="rgb24")
+                yield frame.to_ndarray(format="rgb24", threads=1)  # else it starts a thread a core for each
                 due += 1
                 if due == len(instants_s):
                     return

@@ -4,7 +4,10 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ import webdataset as wds
 from lapa.files import atomic_path
 
 KEY_PATTERN = re.compile(r"[\w\-+=@]+")
+GROUP = 2**16  # keys whose ends are counted from one place: 32 bits are enough for each
+ABOUT_NEXT = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)  # no files
 
 
 def check_key(key: str) -> str:
@@ -71,35 +76,92 @@ def read_shard(path: Path) -> Iterator[dict[str, Any]]:
     return (index[i] for i in range(len(index)))
 
 
+class Keys(Sequence[str]):
+    """Names of samples in one buffer: 4 bytes more a key than its letters."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+        self._groups = array("Q")  # where each group of keys begins in the text
+        self._ends = array("I")  # where each key ends, from its group's beginning
+
+    def append(self, key: str) -> None:
+        """Add a key at the end."""
+        if len(self._ends) % GROUP == 0:
+            self._groups.append(len(self._text))
+        self._text += key.encode()
+        self._ends.append(len(self._text) - self._groups[-1])
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, i: Any) -> Any:
+        places = range(len(self))[i]
+        return self._key(places) if isinstance(places, int) else [self._key(place) for place in places]
+
+    def _key(self, i: int) -> str:
+        group, start = self._groups[i // GROUP], self._ends[i - 1] if i % GROUP else 0
+        return self._text[group + start : group + self._ends[i]].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self._key, range(len(self)))
+
+
 class ShardIndex:
-    """Random access to the samples of a list of tars: `index[i]` seeks and reads only that sample."""
+    """Random access to the samples of a list of tars: `index[i]` seeks and reads only that sample.
+
+    10 bytes a sample besides its key, in flat arrays: processes that fork share them, spawned ones get a copy. Sizes are
+    read where they stand, in the tar's own headers.
+    """
 
     def __init__(self, paths: list[Path]):
         self.paths = paths
-        self.keys: list[str] = []
-        self._members: list[tuple[int, dict[str, tuple[int, int]]]] = []  # (path number, {name: (offset, size)})
-        for number, path in enumerate(paths):
-            self._scan(number, path)
+        self.keys = Keys()
+        self._firsts = array("Q")  # the number of each tar's first sample
+        self._blocks = array("I")  # where each sample begins, in blocks; one more a tar: where its last one ends
+        self._layouts = array("H")  # of each sample
+        self._names: dict[tuple[str, ...], int] = {}  # what a sample may consist of → the number of this layout
+        for path in paths:
+            self._scan(path)
+        self._by_number = list(self._names)
 
-    def _scan(self, number: int, path: Path) -> None:
-        last = None
+    def _scan(self, path: Path) -> None:
+        self._firsts.append(len(self.keys))
+        end = 0
         with tarfile.open(path) as tar:
-            for member in tar:
-                key, _, name = member.name.partition(".")
-                if key != last:
-                    self.keys.append(key)
-                    self._members.append((number, {}))
-                    last = key
-                self._members[-1][1][name] = (member.offset_data, member.size)
+            for key, group in groupby(tar, lambda member: member.name.partition(".")[0]):
+                members = list(group)
+                names = tuple(member.name.partition(".")[2] for member in members)
+                self.keys.append(key)
+                self._blocks.append(members[0].offset // tarfile.BLOCKSIZE)
+                self._layouts.append(self._names.setdefault(names, len(self._names)))
+                end = _next_header(members[-1].offset_data, members[-1].size)
+        self._blocks.append(end // tarfile.BLOCKSIZE)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def __getitem__(self, i: int) -> dict[str, Any]:
-        number, members = self._members[i]
-        sample: dict[str, Any] = {"__key__": self.keys[i]}
+        i = range(len(self))[i]
+        number = bisect_right(self._firsts, i) - 1
+        start, end = (block * tarfile.BLOCKSIZE for block in self._blocks[i + number : i + number + 2])
         with open(self.paths[number], "rb") as file:
-            for name, (offset, size) in members.items():
-                file.seek(offset)
-                sample[name] = _decode(name, file.read(size))
-        return sample
+            file.seek(start)
+            members = _members(file.read(end - start), self._by_number[self._layouts[i]])
+            return {"__key__": self.keys[i]} | {name: _decode(name, data) for name, data in members}
+
+
+def _members(data: bytes, names: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """A sample's stretch of a tar → its files, which are called `names`; POSIX.1-2001, pax: "ustar Interchange Format"."""
+    at = 0
+    for name in names:
+        while True:
+            start, size, kind = at + tarfile.BLOCKSIZE, int(data[at + 124 : at + 135], 8), data[at + 156 : at + 157]
+            at = _next_header(start, size)
+            if kind not in ABOUT_NEXT:
+                break
+        yield name, data[start : start + size]
+
+
+def _next_header(start: int, size: int) -> int:
+    """Where the header after a file stands [bytes]: files fill whole blocks."""
+    return start + -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE

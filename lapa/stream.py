@@ -1,7 +1,7 @@
 """The one training loader: a folder of clip shards in, an endless, seeded, exactly resumable stream of records out."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import lightning as L
 import numpy as np
 import torch
+from jaxtyping import UInt32
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from lapa.shards import ShardIndex, shard_paths
@@ -18,25 +19,38 @@ from lapa.video import decode_mp4
 KEPT_BYTES = 768 * 2**20  # of decoded frames, for each stream in each process that reads it: a thousand clips of 6 s, 64 px
 
 Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
+Clips = UInt32[np.ndarray, "n"]  # numbers of clips in an index
 
 
-def split_indices(keys: list[str], *, split: str, val_percent: int) -> list[int]:
+def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Clips:
     """Numbers of the clips in a split. A clip's side depends on its key alone, so adding clips moves none, and on what
     stands before an "@": clips of one video share it, and stay on one side."""
     if split not in ("train", "val", "all"):
         raise ValueError(f"no split {split!r}; there are train, val, all")
-    in_val = [zlib.crc32(key.partition("@")[0].encode()) % 100 < val_percent for key in keys]
-    return [i for i, val in enumerate(in_val) if split == "all" or val == (split == "val")]
+    if split == "all":
+        return np.arange(len(keys), dtype=np.uint32)
+    sides = (zlib.crc32(key.partition("@")[0].encode()) % 100 < val_percent for key in keys)
+    in_val = np.fromiter(sides, bool, len(keys))
+    return np.flatnonzero(in_val == (split == "val")).astype(np.uint32)
 
 
-def share_of(clips: list[int], keys: list[str], *, percent: float) -> list[int]:
+def share_of(clips: Clips, keys: Sequence[str], *, percent: float) -> Clips:
     """`percent` of `clips`, at least one, in rising order; keys alone decide, and a smaller share lies in a larger one."""
     if not 0 < percent <= 100:
         raise ValueError(f"train_percent must be in (0, 100], got {percent:g}")
-    if percent == 100:
+    if percent == 100 or not len(clips):
         return clips
-    mixed = sorted(clips, key=lambda i: sha256(keys[i].encode()).digest())
-    return sorted(mixed[: max(1, round(len(clips) * percent / 100))])
+    count = max(1, round(len(clips) * percent / 100))
+    # The keys' sha256 is their order; 8 bytes of it tell nearly all apart, and whole ones those at the edge of the share.
+    places = np.fromiter((int.from_bytes(_mixed(keys[i])[:8]) for i in clips), np.uint64, len(clips))
+    edge = np.partition(places, count - 1)[count - 1]
+    inside = clips[places < edge]
+    at_edge = sorted(clips[places == edge], key=lambda i: _mixed(keys[i]))
+    return np.sort(np.append(inside, np.array(at_edge[: count - len(inside)], clips.dtype)))
+
+
+def _mixed(key: str) -> bytes:
+    return sha256(key.encode()).digest()
 
 
 class Plan(NamedTuple):
@@ -200,7 +214,7 @@ class StreamData(L.LightningDataModule):
                 raise ValueError(f"train_percent={self.train_percent:g} leaves {len(stream.clips)} clips: too few")
         return stream
 
-    def training_clips(self, keys: list[str]) -> list[int]:
+    def training_clips(self, keys: Sequence[str]) -> Clips:
         """Numbers of the clips that are trained on, of a folder with these keys."""
         whole = split_indices(keys, split="train", val_percent=self.val_percent)
         return share_of(whole, keys, percent=self.train_percent)

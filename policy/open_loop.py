@@ -34,7 +34,7 @@ def main(cfg: DictConfig) -> None:
     policy = load(checkpoint, cfg.device, read_manifest(folder)["embodiment"])
     demos = ShardIndex(shard_paths(folder))
     held = split_indices(demos.keys, split=cfg.split, val_percent=cfg.val_percent)
-    if not held:
+    if not len(held):
         raise ValueError(f"no demonstration of {folder} is in split={cfg.split} with val_percent={cfg.val_percent}")
     with open_stage(cfg, {"checkpoint": checkpoint, "demos": folder}) as stage:
         if stage.done:
@@ -43,7 +43,7 @@ def main(cfg: DictConfig) -> None:
         spread = actions.std(axis=0)
         guesses = Guesses(state_names=policy.state_names, action_names=policy.action_names, mean=actions.mean(axis=0))
         replay = partial(replay_one, demos=demos, policy=policy, guesses=guesses, batch=cfg.batch)
-        errors = list(run_all(replay, held, num_workers=0, label="replay"))
+        errors = list(run_all(replay, held.tolist(), num_workers=0, label="replay"))
         found = summarise(errors, spread, list(policy.action_names))
         write_json(stage.out / "open_loop.json", found)
         write_jsonl(stage.out / "open_loop.jsonl", (episode_row(one, spread) for one in errors))
@@ -63,8 +63,9 @@ def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> N
 
 def training_actions(demos: ShardIndex, *, val_percent: int) -> Float[np.ndarray, "m d"]:
     """Actions of the demonstrations that are not held out, of all when every one is: what the errors' scale comes from."""
-    train = split_indices(demos.keys, split="train", val_percent=val_percent) or range(len(demos))
-    return np.concatenate([demos[i]["action.npy"] for i in train]).astype(np.float64)
+    train = split_indices(demos.keys, split="train", val_percent=val_percent)
+    chosen = train if len(train) else range(len(demos))
+    return np.concatenate([demos[i]["action.npy"] for i in chosen]).astype(np.float64)
 
 
 def summarise(errors: Sequence[Errors], spread: Float[np.ndarray, "d"], joints: list[str]) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def test_a_share_of_the_demonstrations_lies_in_a_larger_one_and_leaves_validatio
     folder = toys.write_demos(tmp_path / "demos")
     streams = [
         {
-            split: demonstrations(folder, f"data.train_percent={percent}").stream(split).clips
+            split: demonstrations(folder, f"data.train_percent={percent}").stream(split).clips.tolist()
             for split in ("train", "val")
         }
         for percent in (1, 20, 60, 100)

@@ -1,12 +1,14 @@
 """lapa.shards: what goes in comes out, the same bytes each time, never half a file, never two samples under one key."""
 
 import errno
+import gc
+import tracemalloc
 
 import numpy as np
 import pytest
 import webdataset as wds
 
-from lapa import files
+from lapa import files, shards
 from lapa.shards import ShardIndex, check_key, read_shard, shard_paths, write_shard
 
 
@@ -23,6 +25,42 @@ def test_round_trip_and_random_access(tmp_path):
     assert [s["json"] for s in read_shard(path)] == [{"i": 0}, {"i": 1}, {"i": 2}]
     second = ShardIndex([path])[1]
     assert second["__key__"] == "clip_1" and second["mp4"] == b"\1" * 5 and second["state.npy"][0, 0] == 1
+
+
+def varied(number: int) -> list[dict]:
+    """Samples of several layouts, files of no and of many blocks, names longer than a tar's header has room for."""
+    rows: list[dict] = [{"__key__": f"{number}_{i}", "mp4": bytes([i]) * i * 200, "json": {"i": i}} for i in range(9)]
+    rows[2]["state.npy"] = np.arange(7.0)
+    rows[4] = {"__key__": "long" * 40 + str(number), "front.mp4": b"x" * 512, "wrist.mp4": b"", "json": {"i": 4}}
+    return rows
+
+
+def test_the_index_reads_what_webdataset_reads(tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "GROUP", 4)
+    for number in (0, 1, 3):
+        write_shard(tmp_path / f"{number}.tar", varied(number))
+    write_shard(tmp_path / "2.tar", [])
+    index, plain = ShardIndex(shard_paths(tmp_path)), varied(0) + varied(1) + varied(3)
+    assert list(index.keys) == index.keys[:] == [row["__key__"] for row in plain]
+    theirs = [row for path in index.paths for row in wds.WebDataset(str(path), shardshuffle=False, empty_check=False)]
+    for i, row in enumerate(plain):
+        files = {name: shards._encode(name, value) for name, value in row.items()}
+        assert {name: theirs[i][name] for name in files} == files
+        assert {name: shards._encode(name, value) for name, value in index[i].items()} == files
+    assert index[-1]["__key__"] == index.keys[-1] and index.keys.index("1_3") == 12
+    with pytest.raises(IndexError):
+        index[27]
+
+
+def test_the_index_of_many_samples_is_small(tmp_path):
+    """Its own arrays, so that processes that fork share it, however many samples there are."""
+    write_shard(tmp_path / "a.tar", ({"__key__": f"k{i:09}", "mp4": b"", "json": {}} for i in range(2000)))
+    tracemalloc.start()
+    index = ShardIndex([tmp_path / "a.tar"])
+    gc.collect()  # what the tar's reader leaves
+    each = tracemalloc.get_traced_memory()[0] / len(index)
+    tracemalloc.stop()
+    assert each < 2 * (10 + 4 + 10)  # an array that grows has room to spare, and there is a fixed part
 
 
 def test_webdataset_reads_our_shards(tmp_path):

@@ -1,15 +1,18 @@
 """lapa.stream: each clip's share once an epoch, the same order for the same seed, any batch can be the first."""
 
 import itertools
+import zlib
 from collections import Counter
+from hashlib import sha256
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
 from lapa import stream
 from lapa.shards import write_shard
-from lapa.stream import ClipStream, Plan, split_indices
+from lapa.stream import ClipStream, Plan, share_of, split_indices
 from lapa.video import encode_mp4
 
 CLIPS, PER_CLIP, BATCH = 12, 2, 4
@@ -108,9 +111,25 @@ def test_one_process_goes_on_where_two_ranks_stopped(folder):
 
 def test_splits_are_disjoint_and_stable():
     keys = [f"k{i}" for i in range(200)]
-    val = split_indices(keys, split="val", val_percent=10)
-    train = split_indices(keys, split="train", val_percent=10)
+    val, train = (split_indices(keys, split=split, val_percent=10).tolist() for split in ("val", "train"))
     assert sorted(val + train) == list(range(200)) and 5 < len(val) < 40
-    assert split_indices(keys[:50], split="val", val_percent=10) == [i for i in val if i < 50]
+    assert split_indices(keys[:50], split="val", val_percent=10).tolist() == [i for i in val if i < 50]
     with pytest.raises(ValueError, match="train, val, all"):
         split_indices(keys, split="test", val_percent=10)
+
+
+def test_splits_shares_and_order_are_the_plain_definitions():
+    """As they would be with lists; keys come twice, as those of two folders' shards may, and fall at a share's edge."""
+    keys = [f"video{i % 150}@{i % 3}" for i in range(400)]
+    sides = {"all": range(101), "val": range(10), "train": range(10, 101)}
+    for split, side in sides.items():
+        clips = split_indices(keys, split=split, val_percent=10)
+        plain = [i for i, key in enumerate(keys) if zlib.crc32(key.partition("@")[0].encode()) % 100 in side]
+        assert clips.tolist() == plain and clips.itemsize == 4
+        by_hash = sorted(plain, key=lambda i: sha256(keys[i].encode()).digest())
+        for percent in (0.1, 1, 20, 33, 50.4, 99, 100):
+            share = share_of(clips, keys, percent=percent)
+            assert share.tolist() == sorted(by_hash[: max(1, round(len(plain) * percent / 100))])
+        order, plain_order = (np.random.default_rng((0, 1)).permutation(part) for part in (clips, plain))
+        assert order.tolist() == plain_order.tolist() and order.itemsize == 4
+    assert share_of(clips[:0], keys, percent=20).tolist() == []

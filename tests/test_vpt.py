@@ -191,11 +191,12 @@ def test_a_share_of_videos_is_the_same_for_every_arm(root, tmp_path):
         compose("train", ["experiment=quantizer", "num_workers=0", clips, *share]),
     ]
     streams = [hydra.utils.instantiate(each.data) for each in configs]
-    trained, held = ([stream.stream(split).clips for stream in streams] for split in ("train", "val"))
+    trained, held = ([stream.stream(split).clips.tolist() for stream in streams] for split in ("train", "val"))
     assert trained[0] == trained[1] == trained[2] and len(trained[0]) == round(0.3 * (20 - len(held[0])))
     assert held[0] == held[1] == held[2] and not set(held[0]) & set(trained[0])
     whole = hydra.utils.instantiate(config(root, "data.val_percent=20").data)
-    assert set(trained[0]) < set(whole.stream("train").clips) and whole.stream("val").clips == held[0]
+    train, val = (whole.stream(split).clips.tolist() for split in ("train", "val"))
+    assert set(trained[0]) < set(train) and val == held[0]
 
 
 def test_faults_are_named(root, tmp_path):

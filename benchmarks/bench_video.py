@@ -1,6 +1,6 @@
 """`lapa build` beside a bare ffmpeg, the loader beside a bare decode, memory, a step's wait: markdown tables out. Linux.
 
-python benchmarks/bench_video.py        settings: rounds=3 hours=1 step_s=0.1; a few minutes on one core
+python benchmarks/bench_video.py        settings: rounds=3 hours=1 step_s=0.1 clips=1000000; a few minutes on one core
 """
 
 import os
@@ -10,14 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-import tracemalloc
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stdout
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from bench_build import made_videos
 from imageio_ffmpeg import get_ffmpeg_exe
 from timing import in_turn, markdown, share
@@ -26,15 +29,17 @@ from lapa import stream as clip_stream
 from lapa.config import compose
 from lapa.shards import ShardIndex, read_shard, shard_paths, write_shard
 from lapa.stage import read_manifest
-from lapa.video import X264_OPTIONS, decode_mp4
+from lapa.stream import ClipStream, Plan
+from lapa.video import X264_OPTIONS, decode_mp4, encode_mp4
 from video_data.build import main as build
 from video_data.decoder import shared_decoder
 from video_data.pairs import PairLoader
 
-GIVEN = {"rounds": "3", "hours": "1", "step_s": "0.1"}
+GIVEN = {"rounds": "3", "hours": "1", "step_s": "0.1", "clips": "1000000"}
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PAIRS_PER_CLIP, BATCH = 8, 64
-INDEXED = 20_000  # clips whose index is weighed
+TINY = encode_mp4(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), fps=10)
+INDEXED = 1_000  # clips of the shard whose index is weighed
 FIT = r"fps=10,crop=min(iw\,ih):min(iw\,ih),scale=64:64:flags=area"  # what build does with default settings
 
 
@@ -144,16 +149,52 @@ def wait(clips: Path, step_s: float) -> str:
     return f"A step of {step_s:g} s and {BATCH} pairs waits {middle:.1f} ms (median), {worst:.0f} ms at most, for one worker."
 
 
-def index_size(work: Path) -> str:
-    """What the index of many clips takes, by the bytes that Python allocates for it."""
-    samples = ({"__key__": f"a_longish_name_of_a_video-{i:08x}@000", "mp4": b"x", "json": {}} for i in range(INDEXED))
-    for number in range(4):
-        write_shard(work / f"{number}.tar", list(islice(samples, INDEXED // 4)))
-    tracemalloc.start()
-    index = ShardIndex(sorted(work.glob("*.tar")))
-    each = tracemalloc.get_traced_memory()[0] / len(index)
-    tracemalloc.stop()
-    return f"The index takes {each:.0f} bytes a clip: {each * 1e7 / 1e9:.2f} GB for 10 M clips."
+def index_size(folder: Path, count: int) -> str:
+    """What the index of `count` clips takes, in a process of its own: one shard under many names, read as so many."""
+    samples = ({"__key__": f"a_longish_name_of_a_video-{i:08x}@000", "mp4": TINY, "json": {}} for i in range(INDEXED))
+    write_shard(folder / "0.tar", samples)
+    for number in range(1, -(-count // INDEXED)):
+        os.link(folder / "0.tar", folder / f"{number}.tar")
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
+        clips, scan_s, held, worker = fresh.submit(weigh_index, folder).result()
+    total = (held + 6 * worker) / clips * 1e7
+    return (
+        f"The index of {clips:,} clips takes {held / clips:.0f} bytes a clip with keys of 38 letters and its split, and "
+        f"{worker / clips:.0f} in each worker: {total / 1e9:.2f} GB for 10 M clips and 6 workers; {scan_s:.0f} CPU s to scan."
+    )
+
+
+def weigh_index(folder: Path) -> tuple[int, float, int, int]:
+    """Clips, CPU seconds of the scan, bytes that this process grew by, bytes that a forked one grows by as it reads."""
+    clip_stream.KEPT_BYTES = 0
+    before, started = _private_bytes(), time.process_time()
+    plan = Plan(samples_per_clip=1, clips_per_block=64, batch_size=BATCH, seed=0, rank=0, world=1)
+    stream = ClipStream(folder=folder, take=_key_only, split="train", val_percent=10, plan=plan, start_batch=0)
+    taken = len(stream.index), time.process_time() - started, _private_bytes() - before
+    context = get_context("fork")  # as the loader's workers on Linux: nothing is sent, pages are shared
+    answer = context.SimpleQueue()
+    worker = context.Process(target=lambda: answer.put(_growth(stream)))
+    worker.start()
+    grown = answer.get()
+    worker.join()
+    return *taken, grown
+
+
+def _growth(stream: ClipStream) -> int:
+    stream.records(0, 0)  # the decoder's own memory is not the index's
+    before, records = _private_bytes(), iter(stream)
+    deque(islice(records, 20 * BATCH), maxlen=0)
+    return _private_bytes() - before
+
+
+def _key_only(sample: dict[str, Any], rng: np.random.Generator) -> list[str]:
+    return [sample["__key__"]]
+
+
+def _private_bytes() -> int:
+    """Of this process alone: pages that a fork shares are not counted until one side writes to them."""
+    rows = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(row.split()[1]) for row in rows if row.startswith("Private_"))
 
 
 def main() -> None:
@@ -170,7 +211,7 @@ def main() -> None:
         for line in (
             memory(clips, float(given["hours"])),
             wait(clips, float(given["step_s"])),
-            index_size(work / "index"),
+            index_size(work / "index", int(given["clips"])),
         ):
             print(line)
 

@@ -13,8 +13,9 @@ from video_data.openers import DecoderMissing
 from video_data.resample import crop, even_cuts, nearest_frames, pad
 
 FPS = 10
-CUTTING = Cutting(fps=FPS, image_px=32, fit="crop", max_clip_s=60, min_source_fps=4, decoder="decord", memory_gb=2)
+CUTTING = Cutting(fps=FPS, image_px=32, fit="crop", max_clip_s=60, min_source_fps=4, decoder="av", memory_gb=2)
 SQUARE = (96, 96)
+COLOURS_APART = 8  # of 255: libraries convert colours, and take those of edges, each in its own way
 
 
 def read(path: Path, **changes) -> np.ndarray:
@@ -169,37 +170,32 @@ def test_a_recording_that_states_no_length_is_read(tmp_path, form, codec):
     assert_dated(read(path))
 
 
-def both_ways(path: Path, monkeypatch) -> tuple[np.ndarray, np.ndarray]:
-    """The frames by the decoder that suits the file, and by PyAV."""
-    first = read(path)
-    with monkeypatch.context() as patch:
-        patch.setattr("video_data.openers.suits_decord", lambda header: False)
-        return first, read(path)
+def apart(path: Path, decoder: str) -> int:
+    """By how much, of 255, the frames of `decoder` differ at most from PyAV's."""
+    one, other = read(path), read(path, decoder=decoder).astype(int)
+    assert one.shape == other.shape
+    return np.abs(other - one).max()
 
 
-def test_both_decoders_give_the_same_pixels(tmp_path, monkeypatch):
+def test_reordered_frames_of_open_gops_are_the_same_by_both_decoders(tmp_path):
     options = {"x264-params": "open-gop=1:keyint=12:bframes=3"}
-    one, other = both_ways(write_video(tmp_path / "o.mp4", times_ms=steady(90), options=options), monkeypatch)
-    assert (one == other).all()
+    assert apart(write_video(tmp_path / "o.mp4", times_ms=steady(90), options=options), "decord") <= COLOURS_APART
 
 
+@pytest.mark.parametrize("decoder", ["decord", "torchcodec"])
 @pytest.mark.parametrize("ending, codec", [*FORMATS, ("turned.mp4", "libx264")])
-def test_torchcodec_gives_the_same_film(tmp_path, ending, codec):
+def test_other_decoders_give_the_same_film(tmp_path, ending, codec, decoder):
     path = write_video(tmp_path / f"a.{ending}", times_ms=steady(60), size=SQUARE, codec=codec)
     if "turned" in ending:
         path = turned(path, tmp_path / "t.mp4")
     try:
-        film = read(path, decoder="torchcodec").astype(int)
+        assert apart(path, decoder) <= COLOURS_APART
     except DecoderMissing as missing:
         pytest.skip(str(missing))
-    assert film.shape == (20, 32, 32, 3) and np.abs(film - read(path)).max() <= 8, (
-        "colours are converted by another library"
-    )
 
 
 @pytest.mark.skipif("LAPA_REAL_VIDEO" not in os.environ, reason="LAPA_REAL_VIDEO names no folder")
-def test_both_decoders_agree_on_real_videos(monkeypatch):
+def test_both_decoders_agree_on_real_videos():
     paths = sorted(Path(os.environ["LAPA_REAL_VIDEO"]).rglob("*.mp4"))
     for path in paths[:: max(1, len(paths) // 20)]:
-        one, other = both_ways(path, monkeypatch)
-        assert one.shape == other.shape and (one == other).all(), path.name
+        assert apart(path, "decord") <= COLOURS_APART, path.name

@@ -10,7 +10,7 @@ from video_data.decode import Cutting
 from video_data.decoder import Decoder
 from video_data.header import UnusableVideo
 
-CUTTING = Cutting(fps=10, image_px=32, fit="crop", max_clip_s=1, min_source_fps=4, decoder="decord", memory_gb=2)
+CUTTING = Cutting(fps=10, image_px=32, fit="crop", max_clip_s=1, min_source_fps=4, decoder="av", memory_gb=2)
 
 
 @pytest.fixture
@@ -25,13 +25,15 @@ def video(tmp_path):
     return write_video(tmp_path / "a.mp4", times_ms=steady(60))
 
 
-def test_what_crashes_one_decoder_is_read_on_by_pyav(decoder, video):
-    whole = [piece.frames for piece in decoder.read(video, CUTTING)]
-    reading = decoder.read(video, CUTTING)
+@pytest.mark.parametrize("name", ["av", "decord"])
+def test_what_crashes_one_decoder_is_read_on_by_another(decoder, video, name):
+    whole = [piece.frames.astype(int) for piece in decoder.read(video, CUTTING)]
+    reading = decoder.read(video, CUTTING._replace(decoder=name))
     pieces = [next(reading).frames]
     os.kill(decoder.process.pid, signal.SIGSEGV)
     pieces += [piece.frames for piece in reading]
-    assert len(pieces) == len(whole) == 2 and all((a == b).all() for a, b in zip(whole, pieces, strict=True))
+    assert len(pieces) == len(whole) == 2
+    assert all(abs(a - b).max() <= 8 for a, b in zip(whole, pieces, strict=True)), "as near as two decoders are"
 
 
 def test_what_crashes_both_decoders_costs_one_video(decoder, video):
@@ -55,7 +57,7 @@ def test_a_bomb_of_pixels_is_stopped_by_the_cap_on_memory(decoder, tmp_path):
 
 
 def test_a_decoder_that_is_not_there_names_the_choices(decoder, video):
-    with pytest.raises(ValueError, match="no decoder='vlc'; there are decord, av, torchcodec, nvdec") as caught:
+    with pytest.raises(ValueError, match="no decoder='vlc'; there are av, decord, torchcodec, nvdec") as caught:
         list(decoder.read(video, CUTTING._replace(decoder="vlc")))
     assert not isinstance(caught.value, UnusableVideo), "that is no video's fault"
 

@@ -10,7 +10,7 @@ from video_data.build import make_cleaning
 from video_data.camera import camera_motion
 from video_data.clip import Clip, clip_key
 from video_data.cuts import find_cuts, scenes
-from video_data.filters import blur, judge, largest_changes, moving_share
+from video_data.filters import blur, camera_alone, greys, judge, largest_changes, moving_share
 
 CFG = compose("build", ["out=x"])
 FILTERS = make_cleaning(CFG).filters
@@ -84,6 +84,27 @@ def test_what_stands_for_more_than_half_of_its_time_is_frozen():
     assert reason(with_mover(noise(40), start=28)) is None  # a camera that goes on recording is not frozen
 
 
+def beside(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Two films in one picture, the middle half of each."""
+    return torch.cat((left[:, :, :, 16:48], right[:, :, :, 16:48]), dim=3)
+
+
+def room(seed: int, length: int = 20) -> torch.Tensor:
+    """A still film of an ordinary place: smooth, and lit from one side."""
+    return film([cv2.GaussianBlur(place(seed), (0, 0), 2)] * length)
+
+
+def test_a_frozen_film_beside_another_is_dropped_and_a_still_half_of_one_film_is_kept():
+    moving = with_mover(room(1))
+    for split in (beside(room(0), moving), beside(moving, room(0))):
+        assert reason(split) == "frozen half" and reason(split, min_border_share=2) is None
+    assert reason(beside(with_mover(room(0)), moving)) is None, "both films move"
+    corner = room(1)
+    for number, frame in enumerate(corner):
+        frame[:, 40:46, number : number + 6] = 220  # never leaves the left half
+    assert reason(corner) is None, "before a still camera"
+
+
 def test_dark_and_blurred_clips_are_dropped():
     frames = with_mover(film([place(0)] * 20))
     assert reason(frames) is None and reason(frames // 12) == "too dark"
@@ -101,6 +122,15 @@ def test_blur_does_not_depend_on_contrast():
 def test_motion_of_the_camera_alone_is_dropped_and_a_mover_before_it_is_kept():
     assert reason(wandering()) == "camera alone" and reason(wandering(), min_own_share=0) is None
     assert reason(with_mover(wandering())) is None
+
+
+@pytest.mark.parametrize("frames", [wandering(), with_mover(wandering())], ids=["alone", "with a mover"])
+def test_measuring_ends_early_without_another_verdict(frames):
+    pictures = greys(frames[::5])
+    own = camera_alone(pictures, FILTERS._replace(min_own_share=1))  # all pairs are measured
+    assert own is not None
+    assert camera_alone(pictures, FILTERS._replace(min_own_share=own * 1.001 + 1e-9)) == own
+    assert camera_alone(pictures, FILTERS._replace(min_own_share=own * 0.999)) is None
 
 
 def test_a_mover_before_a_bare_wall_is_no_camera():
@@ -121,6 +151,15 @@ def test_a_clip_is_cut_where_another_scene_begins(cut):
     assert (len(first.frames), len(second.frames)) == (cut, 20 - cut) and second.start_s == pytest.approx(3 + cut / 10)
     assert [first.key, second.key] == ["a@000-0", "a@000-1"] and second.arrays["state"][0, 0] == cut
     assert scenes(whole, cut_change=255, cut_ratio=3) == [whole]
+
+
+def test_what_is_told_without_the_detector_is_what_it_finds(monkeypatch):
+    films = [torch.cat((film([place(0)] * 9), film([place(n)] * 9))) for n in range(1, 5)] + [wandering(), noise(9)]
+    looks = [{"cut_change": change, "cut_ratio": 3} for change in (5, 20, 35, 60)]
+    quick = [find_cuts(frames, 10.0, **look) for frames in films for look in looks]
+    monkeypatch.setattr("video_data.cuts.picture_changes", lambda pictures: np.array([255.0]))
+    assert quick == [find_cuts(frames, 10.0, **look) for frames in films for look in looks]
+    assert [9] in quick and [] in quick
 
 
 def test_motion_and_a_stub_are_not_cut():

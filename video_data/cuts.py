@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from video_data.clip import Clip
 
 WINDOW = 2  # frames on each side that say how much changes anyway: fast motion is no cut
+ROUNDING = 1e-3  # of 255; what is this close is left to the detector
 
 
 def scenes(clip: Clip, *, cut_change: float, cut_ratio: float) -> list[Clip]:
@@ -26,8 +27,8 @@ def find_cuts(frames: UInt8[Tensor, "t 3 h w"], fps: float, *, cut_change: float
 
     There hue, saturation and value change by `cut_change` of 255 on average and `cut_ratio` times as much as nearby.
     """
-    pictures = frames.permute(0, 2, 3, 1).numpy()
-    if len(pictures) <= WINDOW:
+    pictures = frames.permute(0, 2, 3, 1).contiguous().numpy()
+    if len(pictures) <= WINDOW or picture_changes(pictures).max() < cut_change - ROUNDING:
         return []
     ends = pictures[WINDOW:0:-1], pictures[-2 : -2 - WINDOW : -1]  # mirrored: a cut beside an end is found too
     detector = AdaptiveDetector(
@@ -38,6 +39,17 @@ def find_cuts(frames: UInt8[Tensor, "t 3 h w"], fps: float, *, cut_change: float
         times = detector.process_frame(FrameTimecode(number, float(fps)), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         found += [time.frame_num - WINDOW for time in times]
     return [cut for cut in found if 0 < cut < len(pictures)]
+
+
+def picture_changes(pictures: UInt8[np.ndarray, "t h w 3"]) -> Float[np.ndarray, "t-1"]:
+    """By how much, of 255, hue, saturation and value change from each picture to the next, on average.
+
+    The detector's own measure, of all pictures at once: it tells in a tenth of the detector's time that there is no cut.
+    """
+    count, height, width = pictures.shape[:3]
+    colours = cv2.cvtColor(pictures.reshape(count * height, width, 3), cv2.COLOR_RGB2HSV)
+    steps = cv2.absdiff(colours[height:], colours[:-height])
+    return steps.reshape(count - 1, -1).mean(axis=1)
 
 
 def _part(clip: Clip, number: int, start: int, end: int) -> Clip:

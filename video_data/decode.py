@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 
 from video_data.header import Header, UnusableVideo, read_header
 from video_data.openers import DAMAGE, Show, first_line, open_video
-from video_data.resample import FITS, Picture, even_cuts, nearest_frames
+from video_data.resample import Picture, Square, even_cuts, nearest_frames
 
 MISSING_SHARE = 0.05  # containers round what they promise; a file that lacks more than this was cut off
 MIN_SIDE_PX = 8  # thinner pictures are streaks: H.264's smallest block has 4
@@ -42,10 +42,10 @@ def read_pieces(path: Path, cutting: Cutting) -> Iterator[Piece]:
     header = read_header(path)
     if min(header.size) < MIN_SIDE_PX:
         raise UnusableVideo(f"is {header.size[0]} × {header.size[1]} px: too thin for a picture")
-    times_s, shows = open_video(path, header, cutting.decoder)
+    times_s, shows = open_video(path, header, cutting.decoder, Square(cutting.fit, cutting.image_px))
     check_times(times_s, header, cutting.min_source_fps)
     wanted = nearest_frames(times_s, cutting.fps)
-    pictures = _pictures(shows, times_s, wanted, cutting)
+    pictures = _pictures(shows, times_s, wanted)
     for start, end in even_cuts(len(wanted), max(2, round(cutting.max_clip_s * cutting.fps))):
         yield Piece(start / cutting.fps, np.stack([next(pictures) for _ in range(start, end)]))
 
@@ -67,13 +67,13 @@ def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps:
         raise UnusableVideo(f"shows {rate:.2g} frames a second, min_source_fps is {min_source_fps:g}: a slide show")
 
 
-def _pictures(shows: Iterator[Show], times_s: np.ndarray, wanted: np.ndarray, cutting: Cutting) -> Iterator[Picture]:
+def _pictures(shows: Iterator[Show], times_s: np.ndarray, wanted: np.ndarray) -> Iterator[Picture]:
     """The small picture of each wanted frame; wanted numbers rise, and one that is repeated is converted once."""
     reached, picture = -1, np.zeros(0, dtype=np.uint8)
     for number in wanted:
         if number > reached:
             where = f"after {times_s[number] - times_s[0]:.1f} s of {times_s[-1] - times_s[0]:.1f} s"
-            picture = FITS[cutting.fit](_forward(shows, number - reached, where), cutting.image_px)
+            picture = _forward(shows, number - reached, where)
             reached = number
         yield picture
 

@@ -32,7 +32,7 @@ class Decoder:
         self._pipe: Any = None
 
     def read(self, path: Path, cutting: Cutting) -> Iterator[Piece]:
-        """As `read_pieces`. When the decoder crashes or gives nothing for `timeout_s`, PyAV goes on where it ended;
+        """As `read_pieces`. When the decoder crashes or gives nothing for `timeout_s`, another goes on where it ended;
         UnusableVideo when that one is lost too. ValueError when the decoder asked for is not to be had.
         """
         given = 0
@@ -41,7 +41,8 @@ class Decoder:
                 given += 1
                 yield piece
         except DecoderLost:
-            yield from islice(self._read(path, cutting._replace(decoder="av")), given, None)
+            other = "decord" if cutting.decoder == "av" else "av"
+            yield from islice(self._read(path, cutting._replace(decoder=other)), given, None)
 
     def _read(self, path: Path, cutting: Cutting) -> Iterator[Piece]:
         if self.process is None:

@@ -1,17 +1,22 @@
-"""A clip in; the reason to drop it out, or None: too short, dark, blurred, still, frozen, moved by the camera alone."""
+"""A clip in; the reason to drop it out, or None: too short, dark, blurred, still, frozen, moved by the camera alone.
+
+A measurement ends where what is left of it cannot change the verdict.
+"""
 
 from itertools import pairwise
 from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Int16, UInt8
+import torch
+from jaxtyping import UInt8
 from torch import Tensor
 
 from video_data.camera import measure_change
 from video_data.clip import Clip
 
 Greys = UInt8[np.ndarray, "t h w"]
+ACROSS_PX = 3  # over which a picture changes at a border: it may lie a pixel beside the middle, and is blurred
 BLUR_PX = 9  # the measure's own averaging, of Crete et al. 2007
 
 
@@ -28,6 +33,7 @@ class Filters(NamedTuple):
     max_blur: float  # in [0, 1]; 1: all may be blurred
     frozen_change: int  # of 255; a frame in which no pixel has changed by more is the same frame
     max_frozen_share: float  # of the clip; 1: all of it may be the same frame
+    min_border_share: float  # of the line down the middle that is a border, where one half is frozen; above 1: never
     min_camera_shift: float  # share of the side by which a camera has moved; less is none
     min_own_share: float  # share of pixels that must change by more than the camera's motion; 0: none need to
     max_twin_bits: int  # of 256; two clips whose prints differ in no more are one; −1: all are kept
@@ -55,6 +61,9 @@ def judge(clip: Clip, filters: Filters) -> Verdict:
     frozen = frozen_share(changes, frozen_change=filters.frozen_change)
     if frozen > filters.max_frozen_share:
         return _dropped("frozen", frozen)
+    border = frozen_half_border(clip.frames, changes, filters)
+    if border >= filters.min_border_share:
+        return _dropped("frozen half", border)
     return _judge_pictures(greys(clip.frames[::gap]), filters)
 
 
@@ -63,13 +72,20 @@ def _judge_pictures(pictures: Greys, filters: Filters) -> Verdict:
     blurred = float(np.median([blur(picture) for picture in pictures]))
     if blurred > filters.max_blur:
         return _dropped("blurred", blurred)
-    changes = [
-        measure_change(before, after, pixel_change=filters.pixel_change, min_shift=filters.min_camera_shift)
-        for before, after in pairwise(pictures)
-    ]
-    own = float(np.mean([change.own_share for change in changes]))
-    alone = own < filters.min_own_share and any(change.camera_moves for change in changes)
-    return _dropped("camera alone", own) if alone else Verdict(None, None)
+    own = camera_alone(pictures, filters)
+    return Verdict(None, None) if own is None else _dropped("camera alone", own)
+
+
+def camera_alone(pictures: Greys, filters: Filters) -> float | None:
+    """The share of pixels that change by more than the camera's motion, where it is too small and the camera moves."""
+    pairs, own, moves = list(pairwise(pictures)), 0.0, False
+    for before, after in pairs:
+        if own >= filters.min_own_share * len(pairs):
+            return None
+        change = measure_change(before, after, pixel_change=filters.pixel_change, min_shift=filters.min_camera_shift)
+        own, moves = own + change.own_share, moves or change.camera_moves
+    own /= len(pairs)
+    return own if moves and own < filters.min_own_share else None
 
 
 def _dropped(reason: str, measured: float) -> Verdict:
@@ -81,20 +97,39 @@ def greys(frames: UInt8[Tensor, "t 3 h w"]) -> Greys:
     return np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in frames.permute(0, 2, 3, 1).numpy()])
 
 
-def largest_changes(frames: UInt8[Tensor, "t 3 h w"], *, gap: int) -> Int16[Tensor, "m h w"]:
+def largest_changes(frames: UInt8[Tensor, "t 3 h w"], *, gap: int) -> UInt8[Tensor, "m h w"]:
     """By how much, of 255, each pixel changes within `gap` frames of each moment: its channel that changes most."""
-    before, after = frames[:-gap].short(), frames[gap:].short()
-    return (after - before).abs().amax(dim=1)
+    before, after = frames[:-gap], frames[gap:]
+    return (torch.maximum(before, after) - torch.minimum(before, after)).amax(dim=1)
 
 
-def moving_share(changes: Int16[Tensor, "m h w"], *, pixel_change: int) -> float:
+def moving_share(changes: UInt8[Tensor, "m h w"], *, pixel_change: int) -> float:
     """The share of pixels, in [0, 1], that change by more; a mean difference would drown a small hand."""
     return float((changes > pixel_change).float().mean())
 
 
-def frozen_share(changes: Int16[Tensor, "m h w"], *, frozen_change: int) -> float:
+def frozen_share(changes: UInt8[Tensor, "m h w"], *, frozen_change: int) -> float:
     """The share of moments, in [0, 1], from which on not one pixel changes by more: the picture stands."""
     return float((changes.flatten(1).amax(dim=1) <= frozen_change).float().mean())
+
+
+def frozen_half_border(
+    frames: UInt8[Tensor, "t 3 h w"], changes: UInt8[Tensor, "m h w"], filters: Filters
+) -> float:
+    """The share, in [0, 1], of the line down the middle where the picture changes more than on either side of it, when the
+    left or the right half is frozen: two films beside each other, one of which stands. 0 where neither half is.
+
+    A half in which nothing happens is as still before a camera on a tripod, in a simulation or after compression: only
+    the border tells. Films one above the other are not looked for: the edge of a table is a border too.
+    """
+    middle = changes.shape[2] // 2
+    halves = changes[:, :, :middle], changes[:, :, middle:]
+    still = max(frozen_share(half, frozen_change=filters.frozen_change) for half in halves)
+    if still <= filters.max_frozen_share:
+        return 0.0
+    columns = frames[len(frames) // 2, :, :, middle - 2 - ACROSS_PX : middle + 2 + ACROSS_PX : ACROSS_PX].short()
+    before, across, behind = (columns[..., 1:] - columns[..., :-1]).abs().amax(dim=0).unbind(-1)
+    return float(((across > filters.pixel_change) & (across > torch.maximum(before, behind))).float().mean())
 
 
 def blur(picture: UInt8[np.ndarray, "h w"]) -> float:

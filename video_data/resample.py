@@ -1,6 +1,7 @@
 """Time stamps and a frame rate in, the numbers of the frames to take out; any picture in, a small square out."""
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -8,6 +9,13 @@ from jaxtyping import Float, Int, UInt8
 
 TIE_S = 1e-3  # containers round time stamps to 1 ms; two frames equally near must not be chosen by rounding
 Picture = UInt8[np.ndarray, "h w 3"]
+
+
+class Square(NamedTuple):
+    """What a picture becomes."""
+
+    fit: str  # one of `FITS`
+    image_px: int  # side
 
 
 def nearest_frames(times_s: Float[np.ndarray, "n"], fps: float) -> Int[np.ndarray, "t"]:
@@ -42,9 +50,19 @@ def crop(picture: Picture, image_px: int) -> Picture:
 
 def pad(picture: Picture, image_px: int) -> Picture:
     """The whole picture, its longer side shrunk to `image_px`, centred on black."""
-    height, width = picture.shape[:2]
+    return centred(_resize(picture, *whole_size(*picture.shape[:2], image_px)), image_px)
+
+
+def whole_size(height: int, width: int, image_px: int) -> tuple[int, int]:
+    """(height, width) [px] of a picture whose longer side has `image_px`."""
     scale = image_px / max(height, width)
-    small = _resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    return max(1, round(height * scale)), max(1, round(width * scale))
+
+
+def centred(small: Picture, image_px: int) -> Picture:
+    """A picture in the middle of a black square."""
+    if small.shape == (image_px, image_px, 3):
+        return small
     top, left = (image_px - small.shape[0]) // 2, (image_px - small.shape[1]) // 2
     square = np.zeros((image_px, image_px, 3), dtype=np.uint8)
     square[top : top + small.shape[0], left : left + small.shape[1]] = small
@@ -57,3 +75,8 @@ def _resize(picture: Picture, height: int, width: int) -> Picture:
 
 
 FITS = {"crop": crop, "pad": pad}
+
+
+def to_square(picture: Picture, square: Square) -> Picture:
+    """A picture of any size as a small square."""
+    return FITS[square.fit](picture, square.image_px)

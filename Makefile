@@ -55,6 +55,7 @@ bench-policy: $(STAMP)  # training, backbones, server; `bench_heads.py` and `ben
 
 bench-video: $(STAMP)  # `lapa build` beside ffmpeg, the loader beside a bare decode, memory; 1,000 broken files: fuzz_video.py
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[bench]"
+	$(BIN)/python benchmarks/bench_video_build.py
 	$(BIN)/python benchmarks/bench_video.py
 
 clean:

@@ -1,19 +1,16 @@
-"""`lapa build` beside a bare ffmpeg, the loader beside a bare decode, memory, a step's wait: markdown tables out. Linux.
+"""The loader beside a bare decode of the same clips, memory, a step's wait, the index: markdown tables out. Linux.
 
 python benchmarks/bench_video.py        settings: rounds=3 hours=1 step_s=0.1 clips=1000000; a few minutes on one core
 """
 
 import os
 import resource
-import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stdout
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,84 +18,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench_build import made_videos
-from imageio_ffmpeg import get_ffmpeg_exe
+from bench_video_build import made_videos, our_build
 from timing import in_turn, markdown, share
 
 from lapa import stream as clip_stream
-from lapa.config import compose
 from lapa.shards import ShardIndex, read_shard, shard_paths, write_shard
 from lapa.stage import read_manifest
 from lapa.stream import ClipStream, Plan
-from lapa.video import X264_OPTIONS, decode_mp4, encode_mp4
-from video_data.build import main as build
-from video_data.decoder import shared_decoder
+from lapa.video import decode_mp4, encode_mp4
 from video_data.pairs import PairLoader
 
 GIVEN = {"rounds": "3", "hours": "1", "step_s": "0.1", "clips": "1000000"}
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 PAIRS_PER_CLIP, BATCH = 8, 64
 TINY = encode_mp4(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), fps=10)
 INDEXED = 1_000  # clips of the shard whose index is weighed
-FIT = r"fps=10,crop=min(iw\,ih):min(iw\,ih),scale=64:64:flags=area"  # what build does with default settings
-
-
-def ffmpeg(videos: list[Path], out: Path) -> float:
-    """CPU seconds of one ffmpeg a video, on one thread, with our encoder's options."""
-    out.mkdir()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    coder = [word for name, value in X264_OPTIONS.items() for word in (f"-{name}", value)]
-    for video in videos:
-        words = [
-            "-nostdin",
-            "-v",
-            "error",
-            "-threads",
-            "1",
-            "-i",
-            str(video),
-            "-an",
-            "-vf",
-            FIT,
-            "-filter_threads",
-            "1",
-        ]
-        words += ["-c:v", "libx264", "-pix_fmt", "yuv420p", *coder, str(out / video.name)]
-        subprocess.run([shutil.which("ffmpeg") or get_ffmpeg_exe(), *words], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def our_build(folder: Path, out: Path) -> float:
-    """CPU seconds of `lapa build` and its decoder, which both run already."""
-    all_kept = ["filters.min_own_share=0", "filters.max_blur=1", "filters.max_twin_bits=-1"]  # judged all the same
-    cfg = compose("build", [f"videos={folder}", f"out={out}", "num_workers=0", *all_kept])
-    decoder = shared_decoder(cfg.source.timeout_s).process
-    before = time.process_time() + (_cpu_s(decoder.pid) if decoder else 0)
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
-        build(cfg)
-    return time.process_time() + _cpu_s(shared_decoder(cfg.source.timeout_s).process.pid) - before
-
-
-def _cpu_s(pid: int) -> float:
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) * TICK_S
-
-
-def build_table(folder: Path, work: Path, rounds: int) -> str:
-    """Both in turn; the first round starts the decoder and is not counted."""
-    videos = sorted(folder.glob("*.mp4"))
-    taken = np.array(
-        [[ffmpeg(videos, work / f"f{i}"), our_build(folder, work / f"b{i}")] for i in range(rounds + 1)][1:]
-    )
-    made = read_manifest(work / "b0")
-    seconds = np.median(taken, axis=0)
-    rows = [
-        [name, f"{made['frames'] / took:,.0f}", f"{made['count'] / took:.1f}"]
-        for name, took in zip(("ffmpeg", "lapa build"), seconds, strict=True)
-    ]
-    rows[1].append(f"{np.median(taken[:, 0] / taken[:, 1]):.0%}")
-    return markdown(["", "frames/s of CPU time, written", "clips/s", "of ffmpeg"], [[*rows[0], ""], rows[1]])
 
 
 def loader(clips: Path, num_workers: int) -> Iterator[Any]:
@@ -205,8 +138,8 @@ def main() -> None:
             folder.mkdir()
         made_videos(videos)
         clip_stream.KEPT_BYTES = 0  # more clips than are kept: each is decoded each time
-        print(build_table(videos, work, int(given["rounds"])), end="\n\n")
-        clips = work / "b0"
+        clips = work / "clips"
+        our_build(videos, clips, [])
         print(loader_table(clips, int(given["rounds"])), end="\n\n")
         for line in (
             memory(clips, float(given["hours"])),

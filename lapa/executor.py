@@ -69,10 +69,13 @@ class Pool:
         done: dict[int, Any] = {}
         given = killed = finished = 0
         while given < len(items):
+            # its last try is a process of its own: what another item kills beside it is not its fault
+            some = items[: given + 1] if killed == TRIES - 1 else items
             try:
-                for result in self._rest(function, items, given, done):
+                for result in self._rest(function, some, given, done):
                     given += 1
                     yield result
+                killed = 0
             except BrokenProcessPool as error:
                 killed = 1 if given + len(done) > finished else killed + 1
                 finished = given + len(done)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 
@@ -11,8 +12,9 @@ def square(number: int) -> int:
     return number * number
 
 
-def deadly(number: int, *, folder: Path, deaths: int) -> int:
-    """Kills its own process the first `deaths` times that it is given 2."""
+def deadly(number: int, *, folder: Path, deaths: int, slow: dict[int, float] | None = None) -> int:
+    """Kills its own process the first `deaths` times that it is given 2; numbers of `slow` take so many seconds."""
+    time.sleep((slow or {}).get(number, 0))
     mark = folder / str(number)
     times = len(mark.read_text()) if mark.exists() else 0
     mark.write_text("x" * (times + 1))

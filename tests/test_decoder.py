@@ -48,11 +48,11 @@ def test_what_crashes_both_decoders_costs_one_video(decoder, video):
 
 
 def test_a_bomb_of_pixels_is_stopped_by_the_cap_on_memory(decoder, tmp_path):
-    size = (4096, 4096)  # 50 MB a frame in RGB, from a file of some kilobytes
+    size = (4096, 4096)  # 25 MB a frame, from a file of some kilobytes
     bomb = write_video(tmp_path / "b.mp4", times_ms=steady(3), size=size, moves=False, options={"preset": "ultrafast"})
     assert bomb.stat().st_size < 200_000
     with pytest.raises(UnusableVideo, match="memory|crashes|damaged"):
-        list(decoder.read(bomb, CUTTING._replace(memory_gb=0.05)))
+        list(decoder.read(bomb, CUTTING._replace(memory_gb=0.02)))
     assert len(list(decoder.read(bomb, CUTTING))) == 1, "the next video has its own cap"
 
 

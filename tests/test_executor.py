@@ -45,6 +45,12 @@ def test_an_item_that_always_kills_is_named(tmp_path):
     assert len((tmp_path / "2").read_text()) >= TRIES
 
 
+def test_a_slow_item_is_not_blamed_for_the_kills_of_another(tmp_path):
+    work = partial(deadly, folder=tmp_path, deaths=99, slow={0: 2.0})  # [s]; 2 kills both processes long before
+    with pytest.raises(RuntimeError, match=f"killed {TRIES} times before it could finish 2"):
+        list(Pool(num_workers=2).map(work, NUMBERS))
+
+
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory) -> Path:
     """Twenty that are whole and twenty that are not."""

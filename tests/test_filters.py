@@ -90,16 +90,16 @@ def beside(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
 
 
 def room(seed: int, length: int = 20) -> torch.Tensor:
-    """A still film of an ordinary place: smooth, and lit from one side."""
-    return film([cv2.GaussianBlur(place(seed), (0, 0), 2)] * length)
+    """A still film of a place, lit in a way of its own."""
+    return film([place(seed) // 4 + np.uint8(40 + 120 * seed)] * length)
 
 
 def test_a_frozen_film_beside_another_is_dropped_and_a_still_half_of_one_film_is_kept():
-    moving = with_mover(room(1))
-    for split in (beside(room(0), moving), beside(moving, room(0))):
+    moving = with_mover(room(0))
+    for split in (beside(room(1), moving), beside(moving, room(1))):
         assert reason(split) == "frozen half" and reason(split, min_border_share=2) is None
-    assert reason(beside(with_mover(room(0)), moving)) is None, "both films move"
-    corner = room(1)
+    assert reason(beside(with_mover(room(1)), moving)) is None, "both films move"
+    corner = room(0)
     for number, frame in enumerate(corner):
         frame[:, 40:46, number : number + 6] = 220  # never leaves the left half
     assert reason(corner) is None, "before a still camera"

@@ -113,9 +113,7 @@ def frozen_share(changes: UInt8[Tensor, "m h w"], *, frozen_change: int) -> floa
     return float((changes.flatten(1).amax(dim=1) <= frozen_change).float().mean())
 
 
-def frozen_half_border(
-    frames: UInt8[Tensor, "t 3 h w"], changes: UInt8[Tensor, "m h w"], filters: Filters
-) -> float:
+def frozen_half_border(frames: UInt8[Tensor, "t 3 h w"], changes: UInt8[Tensor, "m h w"], filters: Filters) -> float:
     """The share, in [0, 1], of the line down the middle where the picture changes more than on either side of it, when the
     left or the right half is frozen: two films beside each other, one of which stands. 0 where neither half is.
 

@@ -194,7 +194,8 @@ def main() -> None:
             folder.mkdir()
             made_videos(folder)
         rounds = int(given["rounds"])
-        print(build_table(folder, work, rounds), parts_table(folder, work, rounds), sep="\n\n", end="\n\n")
+        print(build_table(folder, work, rounds), end="\n\n", flush=True)
+        print(parts_table(folder, work, rounds), end="\n\n", flush=True)
         print(memory(folder, float(given["hours"])))
 
 

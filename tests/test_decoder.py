@@ -11,7 +11,7 @@ from video_data.decoder import Decoder
 from video_data.header import UnusableVideo
 
 CUTTING = Cutting(fps=10, image_px=32, fit="crop", max_clip_s=1, min_source_fps=4, decoder="av", memory_gb=2)
-LARGE = CUTTING._replace(image_px=128)  # the pipe holds no whole piece: a child waits with its second
+MANY = CUTTING._replace(fps=30)  # six pieces of `long_video`, more than the pipe holds: a child has to wait with some
 
 
 @pytest.fixture
@@ -26,19 +26,24 @@ def video(tmp_path):
     return write_video(tmp_path / "a.mp4", times_ms=steady(60))
 
 
+@pytest.fixture
+def long_video(tmp_path):
+    return write_video(tmp_path / "long.mp4", times_ms=steady(180))
+
+
 @pytest.mark.parametrize("name", ["av", "decord"])
-def test_what_crashes_one_decoder_is_read_on_by_another(decoder, video, name):
-    whole = [piece.frames.astype(int) for piece in decoder.read(video, LARGE)]
-    reading = decoder.read(video, LARGE._replace(decoder=name))
+def test_what_crashes_one_decoder_is_read_on_by_another(decoder, long_video, name):
+    whole = [piece.frames.astype(int) for piece in decoder.read(long_video, MANY)]
+    reading = decoder.read(long_video, MANY._replace(decoder=name))
     pieces = [next(reading).frames]
     os.kill(decoder.process.pid, signal.SIGSEGV)
     pieces += [piece.frames for piece in reading]
-    assert len(pieces) == len(whole) == 2
+    assert len(pieces) == len(whole) == 6
     assert all(abs(a - b).max() <= 8 for a, b in zip(whole, pieces, strict=True)), "as near as two decoders are"
 
 
-def test_what_crashes_both_decoders_costs_one_video(decoder, video):
-    reading = decoder.read(video, LARGE)
+def test_what_crashes_both_decoders_costs_one_video(decoder, video, long_video):
+    reading = decoder.read(long_video, MANY)
     next(reading)
     os.kill(decoder.process.pid, signal.SIGSEGV)
     decoder._start, start = lambda: (start(), os.kill(decoder.process.pid, signal.SIGSEGV)), decoder._start

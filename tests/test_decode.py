@@ -15,7 +15,7 @@ from video_data.resample import crop, even_cuts, nearest_frames, pad
 FPS = 10
 CUTTING = Cutting(fps=FPS, image_px=32, fit="crop", max_clip_s=60, min_source_fps=4, decoder="av", memory_gb=2)
 SQUARE = (96, 96)
-COLOURS_APART = 8  # of 255: libraries convert colours, and take those of edges, each in its own way
+COLOURS_APART = 12  # of 255: each library converts colours, and takes those of edges, in its own way
 
 
 def read(path: Path, **changes) -> np.ndarray:

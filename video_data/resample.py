@@ -50,7 +50,8 @@ def crop(picture: Picture, image_px: int) -> Picture:
 
 def pad(picture: Picture, image_px: int) -> Picture:
     """The whole picture, its longer side shrunk to `image_px`, centred on black."""
-    return centred(_resize(picture, *whole_size(*picture.shape[:2], image_px)), image_px)
+    height, width = picture.shape[:2]
+    return centred(_resize(picture, *whole_size(height, width, image_px)), image_px)
 
 
 def whole_size(height: int, width: int, image_px: int) -> tuple[int, int]:

@@ -62,7 +62,7 @@ def judge(clip: Clip, filters: Filters) -> Verdict:
     if frozen > filters.max_frozen_share:
         return _dropped("frozen", frozen)
     border = frozen_half_border(clip.frames, changes, filters)
-    if border >= filters.min_border_share:
+    if border is not None and border >= filters.min_border_share:
         return _dropped("frozen half", border)
     return _judge_pictures(greys(clip.frames[::gap]), filters)
 
@@ -113,9 +113,12 @@ def frozen_share(changes: UInt8[Tensor, "m h w"], *, frozen_change: int) -> floa
     return float((changes.flatten(1).amax(dim=1) <= frozen_change).float().mean())
 
 
-def frozen_half_border(frames: UInt8[Tensor, "t 3 h w"], changes: UInt8[Tensor, "m h w"], filters: Filters) -> float:
+def frozen_half_border(
+    frames: UInt8[Tensor, "t 3 h w"], changes: UInt8[Tensor, "m h w"], filters: Filters
+) -> float | None:
     """The share, in [0, 1], of the line down the middle where the picture changes more than on either side of it, when the
-    left or the right half is frozen: two films beside each other, one of which stands. 0 where neither half is.
+    left or the right half is frozen: two films beside each other, one of which stands. None where neither half is, or
+    pictures are too small to tell.
 
     A half in which nothing happens is as still before a camera on a tripod, in a simulation or after compression: only
     the border tells. Films one above the other are not looked for: the edge of a table is a border too.
@@ -123,8 +126,8 @@ def frozen_half_border(frames: UInt8[Tensor, "t 3 h w"], changes: UInt8[Tensor, 
     middle = changes.shape[2] // 2
     halves = changes[:, :, :middle], changes[:, :, middle:]
     still = max(frozen_share(half, frozen_change=filters.frozen_change) for half in halves)
-    if still <= filters.max_frozen_share:
-        return 0.0
+    if still <= filters.max_frozen_share or middle < 2 + ACROSS_PX:
+        return None
     columns = frames[len(frames) // 2, :, :, middle - 2 - ACROSS_PX : middle + 2 + ACROSS_PX : ACROSS_PX].short()
     before, across, behind = (columns[..., 1:] - columns[..., :-1]).abs().amax(dim=0).unbind(-1)
     return float(((across > filters.pixel_change) & (across > torch.maximum(before, behind))).float().mean())

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lapa.stream import Batches
+from lapa.readers import Source
+from lapa.stream import Batches, ClipStream
 
 MAIN = "clips"  # the name, in a mixture, of the folder that every training has
 
@@ -63,12 +64,16 @@ class Mixture(Batches):
         self.streams, self.start_batch = streams, streams[0].start_batch
         self.plan = streams[0].plan._replace(batch_size=sum(stream.plan.batch_size for stream in streams))
 
-    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+    def streams_from(self, before: int) -> list[tuple[ClipStream, int]]:
+        """All that are mixed."""
+        return [each for stream in self.streams for each in stream.streams_from(before)]
+
+    def records_from(self, before: int, source: Source) -> Iterator[Any]:
         """Batch by batch, one stream after the other."""
-        sources = [(stream.lane(lane, lanes, before=before), stream.plan.batch_size) for stream in self.streams]
+        parts = [(stream.records_from(before, source), stream.plan.batch_size) for stream in self.streams]
         while True:
-            for source, count in sources:
-                yield from islice(source, count)
+            for records, count in parts:
+                yield from islice(records, count)
 
 
 def joined(streams: list[Batches]) -> Batches:
@@ -87,15 +92,19 @@ class Grouped(Batches):
         self.stream, self.plan, self.start_batch = stream, stream.plan, stream.start_batch
         self.window, self.length = window, length
 
-    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+    def streams_from(self, before: int) -> list[tuple[ClipStream, int]]:
+        """The stream's, from the window's first batch."""
+        return self.stream.streams_from(before // self.window * self.window)
+
+    def records_from(self, before: int, source: Source) -> Iterator[Any]:
         """Window by window."""
         number, skip = divmod(before, self.window)
-        source = self.stream.lane(lane, lanes, before=number * self.window)
+        ungrouped = self.stream.records_from(number * self.window, source)
         while True:
-            records = list(islice(source, self.window * self.plan.batch_size))
+            records = list(islice(ungrouped, self.window * self.plan.batch_size))
             order = np.argsort([self.length(record) for record in records], kind="stable")  # ties stay shuffled
             batches = order.reshape(self.window, self.plan.batch_size)
-            rng = np.random.default_rng((self.plan.seed, number, lane, lanes))
+            rng = np.random.default_rng((self.plan.seed, number))
             for batch in rng.permutation(self.window)[skip:]:
                 yield from (records[i] for i in batches[batch])
             number, skip = number + 1, 0

@@ -16,8 +16,9 @@ from lapa.files import file_hash, value_hash, write_json
 
 MANIFEST, FINGERPRINT, TIMING, LOG = "manifest.json", "fingerprint.json", "timing.json", "log.jsonl"
 EPISODES = "episodes.parquet"  # of rollouts: episodes.jsonl, which is a result, and how long each decision took
-# Settings that say how a stage runs, not what comes out of it.
-NOT_HASHED = ("out", "overwrite", "num_workers", "executor", "config_dir", "logger")
+# Settings that say how a stage runs, not what comes out of it; `num_workers` in a group (data) neither.
+NOT_HASHED = ("out", "overwrite", "executor", "config_dir", "logger")
+NUM_WORKERS = "num_workers"
 # Files a stage leaves that are not results: their bytes hold clocks or are needed only to go on.
 NOT_RESULTS = (MANIFEST, FINGERPRINT, TIMING, LOG, EPISODES)
 JOIN_S = 60  # [s] that further processes of a stage wait for the first
@@ -90,7 +91,14 @@ def _comparable(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> dic
     places = {str(folder): f"<{key}>" for key, folder in inputs.items() if "." in key}
     places |= {str(config[key]): f"<{key}>" for key in inputs if config.get(key) is not None}
     kept = {key: value for key, value in config.items() if key not in NOT_HASHED and key not in inputs}
-    return renamed(kept, places)
+    return renamed(_without_workers(kept), places)
+
+
+def _without_workers(node: Any) -> Any:
+    """A tree of settings without any `num_workers`."""
+    if isinstance(node, dict):
+        return {key: _without_workers(value) for key, value in node.items() if key != NUM_WORKERS}
+    return [_without_workers(value) for value in node] if isinstance(node, list) else node
 
 
 def renamed(node: Any, places: dict[str, str]) -> Any:

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,17 +13,19 @@ import torch
 from jaxtyping import UInt32
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from lapa.readers import Block, Readers, Source, read_here
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
 
-KEPT_BYTES = 768 * 2**20  # of decoded frames, for each stream in each process that reads it: a thousand clips of 6 s, 64 px
+# Of decoded frames, for each stream in each process that reads it: a thousand clips of 6 s, 64 px.
+KEPT_BYTES = 768 * 2**20
 
 Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
-Clips = UInt32[np.ndarray, "n"]  # numbers of clips in an index
+Numbers = UInt32[np.ndarray, "n"]  # of clips in an index
 
 
-def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Clips:
+def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Numbers:
     """Numbers of the clips in a split. A clip's side depends on its key alone, so adding clips moves none, and on what
     stands before an "@": clips of one video share it, and stay on one side."""
     if split not in ("train", "val", "all"):
@@ -34,7 +37,7 @@ def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Clips
     return np.flatnonzero(in_val == (split == "val")).astype(np.uint32)
 
 
-def share_of(clips: Clips, keys: Sequence[str], *, percent: float) -> Clips:
+def share_of(clips: Numbers, keys: Sequence[str], *, percent: float) -> Numbers:
     """`percent` of `clips`, at least one, in rising order; keys alone decide, and a smaller share lies in a larger one."""
     if not 0 < percent <= 100:
         raise ValueError(f"train_percent must be in (0, 100], got {percent:g}")
@@ -71,23 +74,32 @@ class Batches(IterableDataset):
     start_batch: int
 
     def __iter__(self) -> Iterator[Any]:
-        info = get_worker_info()
-        workers, worker = (info.num_workers, info.id) if info else (1, 0)
-        # DataLoader asks its worker 0 first; after `start_batch` batches that turn belongs to another lane.
-        lane = (worker + self.start_batch) % workers
-        yield from self.lane(lane, workers, before=(self.start_batch + workers - 1 - lane) // workers)
+        if get_worker_info():
+            raise ValueError("each process of this DataLoader would give all records; set num_workers of lapa's loader")
+        return self.read(num_workers=0)
 
-    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
-        """Every record that worker `lane` of `lanes` reads, after the `before` batches it has given already."""
+    def read(self, *, num_workers: int) -> Iterator[Any]:
+        """The records: the same, in the same order, with any number of processes that read; 0: this one does."""
+        if num_workers == 0:
+            return self.records_from(self.start_batch, read_here)
+        streams = self.streams_from(self.start_batch)
+        return self.records_from(self.start_batch, Readers(streams, num_workers=num_workers).read)
+
+    def streams_from(self, before: int) -> list[tuple["ClipStream", int]]:
+        """The streams of clips that this one is made of, each with how many of its batches are given before."""
+        raise NotImplementedError
+
+    def records_from(self, before: int, source: Source) -> Iterator[Any]:
+        """Every record after `before` batches; `source` reads the clips."""
         raise NotImplementedError
 
 
 class ClipStream(Batches):
-    """Endless records of a split. The epochs' permutations, one after another, are dealt out in turn to all workers of all
-    ranks: each clip once an epoch and none left over, `samples_per_clip` records of it, shuffled within a block. Nothing
-    depends on the clock or on what was read before, so `start_batch` takes up the stream at any batch. The frames of the
-    first clips that fit into `KEPT_BYTES` are kept: of what comes round as a whole, again and again, no other choice is
-    found more often.
+    """Endless records of a split. The epochs' permutations, one after another, are dealt out in turn to all ranks: each
+    clip once an epoch and none left over, `samples_per_clip` records of it, shuffled within a block. Nothing depends on
+    the clock or on what was read before, so `start_batch` takes up the stream at any batch. The frames of the first clips
+    that fit into `KEPT_BYTES` are kept: of what comes round as a whole, again and again, no other choice is found more
+    often.
     """
 
     def __init__(self, *, folder: Path, take: Take, split: str, val_percent: int, plan: Plan, start_batch: int):
@@ -100,31 +112,31 @@ class ClipStream(Batches):
         self._kept: dict[int, torch.Tensor] = {}
         self._kept_bytes = 0
 
-    def lane(self, lane: int, lanes: int, *, before: int) -> Iterator[Any]:
+    def streams_from(self, before: int) -> list[tuple["ClipStream", int]]:
+        """This one."""
+        return [(self, before)]
+
+    def records_from(self, before: int, source: Source) -> Iterator[Any]:
         """Block by block, epoch by epoch."""
-        plan, start, step = self.plan, self.plan.rank + self.plan.world * lane, self.plan.world * lanes
+        for block, records in source(self, before):
+            rng = np.random.default_rng((self.plan.seed, block.epoch, int(block.clips[0])))
+            yield from (records[i] for i in rng.permutation(len(records))[block.skip :])
+
+    def blocks(self, before: int) -> Iterator[Block]:
+        """From the one in which the batch after `before` batches begins."""
+        plan, count = self.plan, len(self.clips)
         given = before * plan.batch_size
-        epoch = (start + given // plan.samples_per_clip * step) // len(self.clips)
-        clips_before = max(0, -(-(epoch * len(self.clips) - start) // step))
-        skip = given - clips_before * plan.samples_per_clip
+        epoch = (plan.rank + given // plan.samples_per_clip * plan.world) // count
+        clips = max(0, -(-(epoch * count - plan.rank) // plan.world))  # of this rank, in the epochs before
+        first, skip = divmod(given - clips * plan.samples_per_clip, plan.clips_per_block * plan.samples_per_clip)
         while True:
-            yield from self._epoch(epoch, start, step, skip)
-            epoch, skip = epoch + 1, 0
-
-    def _epoch(self, epoch: int, start: int, step: int, skip: int) -> Iterator[Any]:
-        plan = self.plan
-        order = np.random.default_rng((plan.seed, epoch)).permutation(self.clips)
-        mine = order[(start - epoch * len(order)) % step :: step]
-        first, skip = divmod(skip, plan.clips_per_block * plan.samples_per_clip)
-        for number in range(first * plan.clips_per_block, len(mine), plan.clips_per_block):
-            block = mine[number : number + plan.clips_per_block]
-            yield from self._block(block, epoch)[skip:]
-            skip = 0
-
-    def _block(self, clips: np.ndarray, epoch: int) -> list[Any]:
-        records = [record for clip in clips for record in self.records(int(clip), epoch)]
-        rng = np.random.default_rng((self.plan.seed, epoch, int(clips[0])))
-        return [records[i] for i in rng.permutation(len(records))]
+            order = np.random.default_rng((plan.seed, epoch)).permutation(self.clips)
+            mine = order[(plan.rank - epoch * count) % plan.world :: plan.world]
+            for number in range(first * plan.clips_per_block, len(mine), plan.clips_per_block):
+                first_batch = (clips + number) * plan.samples_per_clip // plan.batch_size
+                yield Block(epoch, mine[number : number + plan.clips_per_block], first_batch, skip)
+                skip = 0
+            epoch, clips, first = epoch + 1, clips + len(mine), 0
 
     def records(self, clip: int, epoch: int) -> list[Any]:
         """The records that `take` draws from one clip in one epoch."""
@@ -152,22 +164,29 @@ def read_clip(index: ShardIndex, i: int) -> dict[str, Any]:
     return sample
 
 
-class _Bounded(IterableDataset):
-    """A stream that ends after its share of `batches`, and tells Lightning its length (needed to resume exactly)."""
+class Records(IterableDataset):
+    """A stream's records as a loader takes them, read by `num_workers` processes."""
 
-    def __init__(self, stream: Batches, batches: int):
+    def __init__(self, stream: Batches, *, num_workers: int):
         super().__init__()
-        self.stream, self.batches = stream, batches
+        self.stream, self.num_workers = stream, num_workers
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.stream.read(num_workers=self.num_workers)
+
+
+class _Bounded(Records):
+    """Records that end after `batches`, and tell Lightning their number (needed to resume exactly)."""
+
+    def __init__(self, stream: Batches, *, num_workers: int, batches: int):
+        super().__init__(stream, num_workers=num_workers)
+        self.batches = batches
 
     def __len__(self) -> int:
         return self.batches * self.stream.plan.batch_size
 
     def __iter__(self) -> Iterator[Any]:
-        info = get_worker_info()
-        workers, worker = (info.num_workers, info.id) if info else (1, 0)
-        share = len(range(worker, self.batches - self.stream.start_batch, workers))
-        for _, record in zip(range(share * self.stream.plan.batch_size), self.stream, strict=False):
-            yield record
+        return islice(super().__iter__(), len(self) - self.stream.start_batch * self.stream.plan.batch_size)
 
 
 class StreamData(L.LightningDataModule):
@@ -214,7 +233,7 @@ class StreamData(L.LightningDataModule):
                 raise ValueError(f"train_percent={self.train_percent:g} leaves {len(stream.clips)} clips: too few")
         return stream
 
-    def training_clips(self, keys: Sequence[str]) -> Clips:
+    def training_clips(self, keys: Sequence[str]) -> Numbers:
         """Numbers of the clips that are trained on, of a folder with these keys."""
         whole = split_indices(keys, split="train", val_percent=self.val_percent)
         return share_of(whole, keys, percent=self.train_percent)
@@ -223,17 +242,14 @@ class StreamData(L.LightningDataModule):
         """Batches from the trainer's present step to its last."""
         assert self.trainer is not None
         start = self.trainer.global_step
-        dataset = _Bounded(self.stream("train", start_batch=start), self.trainer.max_steps)
-        return self._loader(dataset, self.num_workers)
+        stream = self.stream("train", start_batch=start)
+        return self._loader(_Bounded(stream, num_workers=self.num_workers, batches=self.trainer.max_steps))
 
     def val_dataloader(self) -> DataLoader | list[Any]:
         """The same `val_batches` batches at every validation."""
         if self.val_batches == 0:
             return []
-        return self._loader(_Bounded(self.stream("val"), self.val_batches), 0)
+        return self._loader(_Bounded(self.stream("val"), num_workers=0, batches=self.val_batches))
 
-    def _loader(self, dataset: IterableDataset, num_workers: int) -> DataLoader:
-        return DataLoader(
-            dataset, batch_size=self.batch_size, num_workers=num_workers, drop_last=True,
-            persistent_workers=num_workers > 0,
-        )  # fmt: skip
+    def _loader(self, records: IterableDataset) -> DataLoader:
+        return DataLoader(records, batch_size=self.batch_size, drop_last=True)

@@ -48,7 +48,7 @@ def built(folders, *more):
 
 
 def one_batch(data, split="train"):
-    return next(iter(data._loader(data.stream(split), 0)))
+    return next(iter(data._loader(data.stream(split))))
 
 
 @pytest.fixture(scope="module")

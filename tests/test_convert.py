@@ -84,7 +84,7 @@ def test_a_policys_data_module_reads_them(dataset, tmp_path):
     overrides = ["experiment=action_policy", f"demos={tmp_path / 'demos'}", "init_from=null", "out=x"]
     settings = dict(compose("train", overrides).data) | {"batch_size": 2, "val_percent": 0, "num_workers": 0}
     data = DemoData(**{name: value for name, value in settings.items() if name != "_target_"})
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     assert batch.images["wrist"].shape == (2, 3, 16, 16) and batch.actions.shape == (2, 8, 3)
     assert data.facts()["action_names"] == NAMES
 

@@ -116,7 +116,7 @@ def test_statistics_make_the_training_actions_standard(demos):
 
 def test_it_learns_a_batch(demos):
     module, data = built(demos)
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     optimiser = torch.optim.AdamW(module.parameters(), lr=3e-3)
     losses = []
     for _ in range(40):

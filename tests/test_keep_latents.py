@@ -32,7 +32,7 @@ def test_codes_are_learnt_beside_actions(folders):
     saved = checkpoint.read_weights(folders[2])
     for name, tensor in module.model.codes.state_dict().items():
         assert torch.equal(tensor, saved[f"codes.{name}"])
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     inputs = module.see(batch), list(batch.text), batch.state, batch.actions, batch.action_mask
     unknown = torch.full_like(batch.codes, -1)
     alone = module.model.loss(*inputs, unknown)

@@ -46,7 +46,7 @@ def built(folders, *more):
     data, module = hydra.utils.instantiate(cfg.data), hydra.utils.instantiate(cfg.model)
     module.setup_from(data.facts())
     module.log = module.log_dict = lambda *_, **__: None
-    return module, data, next(iter(data._loader(data.stream("train"), 0)))
+    return module, data, next(iter(data._loader(data.stream("train"))))
 
 
 def test_a_step_tells_what_was_before_and_comes_after():

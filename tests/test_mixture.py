@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from lapa import readers
 from lapa.mixture import Grouped, Mixture, shares
 from lapa.shards import write_shard
-from lapa.stream import ClipStream, Plan
+from lapa.stream import ClipStream, Plan, Records
 from lapa.video import encode_mp4
 
 PER_CLIP, CLIPS, BLOCK = 2, {"a": 12, "b": 8}, 4
@@ -46,7 +47,7 @@ def grouped(folders, **where):
 
 
 def batches(dataset, count, workers=0):
-    return list(itertools.islice(DataLoader(dataset, batch_size=4, num_workers=workers), count))
+    return list(itertools.islice(DataLoader(Records(dataset, num_workers=workers), batch_size=4), count))
 
 
 def keys(rows):
@@ -68,11 +69,12 @@ def test_no_record_of_a_folder_is_lost_or_doubled_over_ranks(folders):
 
 
 @pytest.mark.parametrize("make", [mixture, grouped])
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("start", [1, 5])
-def test_any_batch_can_be_the_first(folders, make, workers, start):
-    whole = batches(make(folders), 9, workers)
-    assert batches(make(folders, start=start), 9 - start, workers) == whole[start:]
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
+@pytest.mark.parametrize("start", [0, 1, 5])
+def test_any_number_of_processes_reads_the_same_from_any_batch_on(folders, make, workers, start, monkeypatch):
+    monkeypatch.setattr(readers, "CLIPS_AT_ONCE", 3)
+    whole = batches(make(folders), 13)
+    assert batches(make(folders, start=start), 13 - start, workers) == whole[start:]
 
 
 def test_grouping_reorders_and_saves_padding(folders):

@@ -79,7 +79,7 @@ def test_latent_policy_learns_a_batch(latent, tmp_path, head):
     clips = toys.write_clips(tmp_path / "clips")
     codes = toys.write_codes(tmp_path / "codes", clips)
     module, data = built("latent_policy", f"clips={clips}", f"codes={codes}", f"head@model.head={head}")
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     losses = learn(module, lambda: module.training_step(batch, 0), steps=40)
     assert losses[-1] < 0.3 * losses[0]
     module.eval()
@@ -89,7 +89,7 @@ def test_latent_policy_learns_a_batch(latent, tmp_path, head):
 
 def test_action_policy_learns_a_batch(demos):
     module, data = built("action_policy", f"demos={demos}", "init_from=null", "model.shift_px=0")
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     losses = learn(module, lambda: module.training_step(batch, 0), steps=60)
     assert losses[-1] < 0.5 * losses[0]
 
@@ -111,7 +111,7 @@ def test_act_gives_what_training_computes(action, demos):
     policy = infer.load(action, device="cpu")
     module, data = built("action_policy", f"demos={demos}", f"init_from={action}")
     module.eval()
-    batch = next(iter(data._loader(data.stream("val"), 0)))
+    batch = next(iter(data._loader(data.stream("val"))))
     with torch.no_grad():
         scaled = module.model(module.see(batch), list(batch.text), batch.state)
         wanted = module.model.normaliser.denormalise(batch.state, scaled)
@@ -189,7 +189,7 @@ def test_two_cameras(tmp_path):
     demos = toys.write_demos(tmp_path / "demos", cameras=("front", "wrist"))
     more = (f"demos={demos}", "init_from=null", "model.backbone.num_cameras=2")
     module, data = built("action_policy", *more)
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     assert module.see(batch).shape == (4, 2, 3, toys.PX, toys.PX)
 
 

@@ -142,7 +142,7 @@ def test_inference_replays_training_frames_to_the_bit(action):
     policy = infer.load(action, device="cpu")
     keys = Keys(images=["images/{camera}"], first_camera=[], state=["state"], text=["text"])
     for split in ("train", "val"):
-        batch = next(iter(data._loader(data.stream(split), 0)))
+        batch = next(iter(data._loader(data.stream(split))))
         with torch.inference_mode():
             scaled = module.model(module.see(batch), list(batch.text), batch.state)
             wanted = module.model.normaliser.denormalise(batch.state, scaled)

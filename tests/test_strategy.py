@@ -39,7 +39,7 @@ def train_a_step(module, data):
     """As the trainer does, three times."""
     module.log, module.trainer = lambda *_, **__: None, type("Three", (), {"max_steps": 3})()
     optimiser = module.configure_optimizers()["optimizer"]
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     for _ in range(3):
         optimiser.zero_grad()
         module.training_step(batch, 0).backward()
@@ -84,7 +84,7 @@ def test_adapters_leave_the_backbone_alone_and_merge_into_it(demos):
     assert base and all(torch.equal(before[name], after[name]) for name in base)
     assert any(not torch.equal(before[name], after[name]) for name in after if ".lora_B." in name)
     module.eval()
-    batch = next(iter(data._loader(data.stream("val"), 0)))
+    batch = next(iter(data._loader(data.stream("val"))))
     inputs = module.see(batch), list(batch.text), batch.state
     with torch.no_grad():
         adapted = module.model(*inputs)

@@ -1,23 +1,34 @@
-"""lapa.stream: each clip's share once an epoch, the same order for the same seed, any batch can be the first."""
+"""lapa.stream: each clip once an epoch; the same order for the same seed, whoever reads; any batch can be the first."""
 
 import itertools
 import zlib
 from collections import Counter
 from hashlib import sha256
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
-from lapa import stream
+from lapa import readers, stream
 from lapa.shards import write_shard
-from lapa.stream import ClipStream, Plan, share_of, split_indices
+from lapa.stream import ClipStream, Plan, Records, share_of, split_indices
 from lapa.video import encode_mp4
 
 CLIPS, PER_CLIP, BATCH = 12, 2, 4
 FRAMES_BYTES = 2 * 3 * 16 * 16
 MP4 = encode_mp4(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), fps=10)
+
+
+class Inner(NamedTuple):
+    key: str
+    images: dict
+
+
+class Outer(NamedTuple):
+    step: Inner
+    change: int
 
 
 def take(sample, rng):
@@ -32,10 +43,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def batches(folder, count, *, start=0, seed=0, workers=0, rank=0, world=1):
+def stream_of(folder, *, start=0, seed=0, rank=0, world=1):
     plan = Plan(PER_CLIP, 3, BATCH, seed, rank, world)
-    clips = ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=start)
-    return list(itertools.islice(DataLoader(clips, batch_size=BATCH, num_workers=workers), count))
+    return ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=start)
+
+
+def batches(folder, count, *, workers=0, **where):
+    records = Records(stream_of(folder, **where), num_workers=workers)
+    return list(itertools.islice(DataLoader(records, batch_size=BATCH), count))
 
 
 def test_an_epoch_holds_each_clip_equally_and_the_next_differs(folder):
@@ -50,10 +65,43 @@ def test_seed_decides(folder):
     assert batches(folder, 5) == batches(folder, 5) != batches(folder, 5, seed=1)
 
 
-@pytest.mark.parametrize("workers", [0, 2, 3])
-@pytest.mark.parametrize("start", [1, 4, 7])
-def test_any_batch_can_be_the_first(folder, workers, start):
-    assert batches(folder, 12, workers=workers)[start:] == batches(folder, 12 - start, start=start, workers=workers)
+@pytest.mark.parametrize("workers", [0, 1, 2, 3, 5])
+def test_any_number_of_processes_reads_the_same_from_any_batch_on(folder, workers, monkeypatch):
+    """Over several epochs, with parts that do not divide a block, for one rank and for the second of two."""
+    monkeypatch.setattr(readers, "CLIPS_AT_ONCE", 2)
+    for world in (1, 2):
+        where = {"rank": world - 1, "world": world}
+        whole = batches(folder, 16, **where)
+        for start in (0, 1, 7) if world == 1 else (4,):
+            assert batches(folder, 16 - start, start=start, workers=workers, **where) == whole[start:]
+
+
+def test_the_order_is_its_plain_definition(folder):
+    """Permutations of (seed, epoch), dealt out to ranks, block by block; a block shuffled by its first clip."""
+    clips, rng = range(CLIPS), np.random.default_rng
+    dealt = [(epoch, clip) for epoch in range(4) for clip in rng((0, epoch)).permutation(clips).tolist()]
+    stream, plain = stream_of(folder, rank=1, world=2), []
+    for epoch, pairs in itertools.groupby(dealt[1::2], lambda pair: pair[0]):
+        mine = [clip for _, clip in pairs]
+        for block in (mine[start : start + 3] for start in range(0, len(mine), 3)):
+            records = [record for clip in block for record in stream.records(clip, epoch)]
+            plain += [records[i] for i in rng((0, epoch, block[0])).permutation(len(records))]
+    assert list(itertools.islice(stream, len(plain))) == plain and len(plain) == 4 * CLIPS * PER_CLIP // 2
+
+
+def test_another_loaders_processes_are_refused(folder):
+    """Each would give every record."""
+    with pytest.raises(ValueError, match="num_workers of lapa's loader"):
+        next(iter(DataLoader(stream_of(folder), batch_size=BATCH, num_workers=1)))
+
+
+def test_what_was_put_together_comes_apart():
+    pairs = [Outer(Inner(f"k{i}", {"front": torch.full((2, 0), i), "wrist": torch.tensor([i])}), i) for i in range(3)]
+    again = readers.apart(default_collate(pairs))
+    assert [type(pair) for pair in again] == [Outer] * 3
+    for one, other in zip(pairs, again, strict=True):
+        torch.testing.assert_close(one.step.images, other.step.images, rtol=0, atol=0)
+        assert (one.step.key, one.change) == (other.step.key, other.change)
 
 
 @pytest.mark.parametrize(("kept_bytes", "decoded"), [(0, 48), (3 * FRAMES_BYTES, 39), (2**20, 12)])
@@ -72,23 +120,18 @@ def test_ranks_share_the_clips(folder):
     assert not keys[0] & keys[1] and len(keys[0] | keys[1]) == CLIPS
 
 
-@pytest.mark.parametrize("world, lanes", [(1, 5), (2, 3), (5, 4)])
-def test_no_clip_is_lost_or_doubled_where_numbers_do_not_divide(folder, world, lanes):
-    """12 clips over 5, 6 or 20 workers; what all of them read of `world * lanes` epochs is every clip so many times."""
-    plans = [Plan(PER_CLIP, 3, BATCH, 0, rank, world) for rank in range(world)]
-    streams = [
-        ClipStream(folder=folder, take=take, split="all", val_percent=0, plan=plan, start_batch=0) for plan in plans
-    ]
-    rows = [
-        list(itertools.islice(stream.lane(lane, lanes, before=0), CLIPS * PER_CLIP))
-        for stream in streams
-        for lane in range(lanes)
-    ]
+@pytest.mark.parametrize("world", [5, 7, 12])
+def test_no_clip_is_lost_or_doubled_where_numbers_do_not_divide(folder, world):
+    """What all ranks read of `world` epochs is every clip so many times; with processes as well, from any batch on."""
+    streams = [stream_of(folder, rank=rank, world=world) for rank in range(world)]
+    rows = [list(itertools.islice(stream, CLIPS * PER_CLIP)) for stream in streams]
     counts = Counter(row.split(":")[0] for part in rows for row in part)
-    assert len(counts) == CLIPS and set(counts.values()) == {world * lanes * PER_CLIP}
-    for before in range(1, 5):
-        rest = list(itertools.islice(streams[-1].lane(lanes - 1, lanes, before=before), BATCH))
-        assert rest == rows[-1][before * BATCH : (before + 1) * BATCH]
+    assert len(counts) == CLIPS and set(counts.values()) == {world * PER_CLIP}
+    for start in range(1, 5):
+        last = stream_of(folder, rank=world - 1, world=world, start=start)
+        for workers in (0, 2) if start == 3 else (0,):
+            rest = list(itertools.islice(last.read(num_workers=workers), BATCH))
+            assert rest == rows[-1][start * BATCH : (start + 1) * BATCH]
 
 
 def test_one_process_goes_on_where_two_ranks_stopped(folder):

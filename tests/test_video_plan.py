@@ -118,7 +118,7 @@ def test_it_imagines_better_than_copying_and_goes_by_the_words(trained):
 
 def test_an_untrained_planner_copies_when_it_starts_from_the_middle_of_the_noise(clips):
     module, data = built(clips, "model.head.start_std=0")
-    batch, shown = next(iter(data._loader(data.stream("val"), 0))), {}
+    batch, shown = next(iter(data._loader(data.stream("val")))), {}
     module.log, module.log_dict = (
         (lambda name, value, **_: shown.update({name: value})),
         lambda rows, **_: shown.update(rows),
@@ -132,7 +132,7 @@ def test_an_untrained_planner_copies_when_it_starts_from_the_middle_of_the_noise
 def test_the_same_picture_is_answered_alike_alone_and_among_others(trained, clips):
     first, second = load_plan(trained, "cpu"), load_plan(trained, "cpu")
     _, data = built(clips)
-    batch = next(iter(data._loader(data.stream("val"), 0)))
+    batch = next(iter(data._loader(data.stream("val"))))
     pictures, texts = batch.images["front"][:, None], list(batch.text)
     together = first.imagine(pictures, texts)
     assert together.shape == (4, 2, 3, toys.PX, toys.PX) and torch.equal(together, second.imagine(pictures, texts))
@@ -152,7 +152,7 @@ def test_demonstrations_are_clips_too_and_the_units_go_with_the_weights(trained,
     demos = toys.write_demos(tmp_path / "demos")
     module, data = built(demos, f"init_from={trained}")
     assert module.settings["scale"] == read_manifest(trained)["scale"] != data.facts()["scale"]
-    assert next(iter(data._loader(data.stream("train"), 0))).frames.shape == (4, 2, 3, toys.PX, toys.PX)
+    assert next(iter(data._loader(data.stream("train")))).frames.shape == (4, 2, 3, toys.PX, toys.PX)
 
 
 def test_what_does_not_fit_is_named(trained, clips, tmp_path):
@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_named(trained, clips, tmp_path):
 def test_a_mixture_has_its_share_of_every_batch(clips, tmp_path):
     other = toys.write_clips(tmp_path / "other")
     _, data = built(clips, f"mixture={{people: {{clips: {other}, weight: 1.0}}}}")
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     assert sum(text.startswith("reach") for text in batch.text) == 2
     with open_stage(OmegaConf.create({"out": str(tmp_path / "slow")}), {}) as stage:
         write_shard(tmp_path / "slow" / "clips-000000.tar", [moving(0)])

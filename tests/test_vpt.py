@@ -80,7 +80,7 @@ def test_the_chain_of_vpt(root, pretrained):
 
 def test_pseudo_actions_are_learnt(root):
     module, data = introduced(config(root, "model.shift_px=0"))
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     losses = learn(module, lambda: module.training_step(batch, 0), steps=60)
     assert losses[-1] < 0.5 * losses[0]
 
@@ -103,7 +103,7 @@ def test_it_is_deaf_to_the_state_until_it_is_fine_tuned(root, tmp_path, head):
     small = ["model.head.hidden=32"] if head != "fast" else ["model.head.decoder_width=32", "model.head.num_heads=2"]
     more = [f"head@model.head={head}", *small, "model.shift_px=0"]
     module, data = introduced(config(root, *more))
-    batch = next(iter(data._loader(data.stream("train"), 0)))
+    batch = next(iter(data._loader(data.stream("train"))))
     learn(module, lambda: module.training_step(batch, 0), steps=3)
     module.eval().export(tmp_path)
     folders = [f"demos={root / 'demos'}", f"init_from={tmp_path}", "out=unused"]
@@ -135,7 +135,7 @@ def test_a_head_whose_state_is_not_found_is_refused():
 def test_where_clips_know_their_actions_errors_are_against_the_truth(root, tmp_path):
     labels = write_truth(root, tmp_path / "truth")
     module, data = introduced(config(root, f"clips={root / 'demos'}", f"actions={labels}"))
-    batch = next(iter(data._loader(data.stream("val"), 0)))
+    batch = next(iter(data._loader(data.stream("val"))))
     torch.testing.assert_close(batch.truth[batch.step.action_mask], batch.step.actions[batch.step.action_mask])
     found = {}
     module.log_dict = lambda rows, **_: found.update(rows)
@@ -163,7 +163,7 @@ def test_videos_of_another_body_are_labelled_with_a_warning_and_learnt_from(root
     assert read_manifest(actions)["other_bodies"] == ["hand"] and read_manifest(actions)["r2"] is None
     _, data = introduced(config(root, f"clips={hand}", f"actions={actions}"))
     assert data.facts()["embodiment"] == "panda"
-    assert next(iter(data._loader(data.stream("val"), 0))).truth.isnan().all(), "a hand's actions are not a panda's"
+    assert next(iter(data._loader(data.stream("val")))).truth.isnan().all(), "a hand's actions are not a panda's"
 
 
 def test_the_chain_of_actionvla_keeps_its_statistics(tmp_path):

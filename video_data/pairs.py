@@ -16,7 +16,7 @@ from lapa.mixture import MAIN, check_alike, joined, weighted
 from lapa.records import FramePair, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
-from lapa.stream import Batches, ClipStream, Plan, StreamData
+from lapa.stream import Batches, ClipStream, Plan, Records, StreamData
 from lapa.video import gap_frames
 
 STILL = 0.1  # of 255, mean change of a pixel: what a moment counts in which nothing moves; noise has more
@@ -161,7 +161,8 @@ class PairData(StreamData):
 class PairLoader(DataLoader):
     """Endless batches of frame pairs, without Lightning: `for pairs in PairLoader(folder=…, gap_s=0.5, …)`.
 
-    The same (seed, rank, num_workers) gives the same batches, each epoch in another order; `start_batch` goes on there.
+    The same (seed, rank, world) gives the same batches with any `num_workers`, each epoch in another order; `start_batch`
+    goes on there.
     """
 
     def __init__(
@@ -175,4 +176,4 @@ class PairLoader(DataLoader):
         stream = ClipStream(
             folder=Path(folder), take=take, split=split, val_percent=val_percent, plan=plan, start_batch=start_batch
         )
-        super().__init__(stream, batch_size=batch_size, num_workers=num_workers)
+        super().__init__(Records(stream, num_workers=num_workers), batch_size=batch_size)

@@ -89,16 +89,19 @@ def index_size(folder: Path, count: int) -> str:
     for number in range(1, -(-count // INDEXED)):
         os.link(folder / "0.tar", folder / f"{number}.tar")
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as fresh:
-        clips, scan_s, held, worker = fresh.submit(weigh_index, folder).result()
-    total = (held + 6 * worker) / clips * 1e7
+        clips, scan_s, held, more = fresh.submit(weigh_index, folder).result()
     return (
         f"The index of {clips:,} clips takes {held / clips:.0f} bytes a clip with keys of 38 letters and its split, and "
-        f"{worker / clips:.0f} in each worker: {total / 1e9:.2f} GB for 10 M clips and 6 workers; {scan_s:.0f} CPU s to scan."
+        f"{more / clips:.0f} for the order of an epoch: {(held + more) / clips / 100:.1f} GB for 10 M clips, which workers "
+        f"that fork share; {scan_s:.0f} CPU s to scan."
     )
 
 
 def weigh_index(folder: Path) -> tuple[int, float, int, int]:
-    """Clips, CPU seconds of the scan, bytes that this process grew by, bytes that a forked one grows by as it reads."""
+    """Clips, CPU seconds of the scan, bytes that this process grew by, bytes that a forked one grows by as it reads.
+
+    The latter holds an epoch's order, as a training's own process does; its workers do not.
+    """
     clip_stream.KEPT_BYTES = 0
     before, started = _private_bytes(), time.process_time()
     plan = Plan(samples_per_clip=1, clips_per_block=64, batch_size=BATCH, seed=0, rank=0, world=1)

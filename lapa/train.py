@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def train(cfg: DictConfig, stage: Stage) -> None:
     """Fit, export, write the manifest."""
     for part in ("pytorch", "fabric"):
         logging.getLogger(f"lightning.{part}").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers")  # the loader's own are elsewhere: lapa/readers.py
     L.seed_everything(cfg.seed, verbose=False)
     data = hydra.utils.instantiate(cfg.data)
     module = hydra.utils.instantiate(cfg.model)

@@ -1,13 +1,13 @@
 """Clips (or demonstrations, read as clips) in; moments with the pictures that follow them out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from lapa.mixture import MAIN, check_alike, joined, weighted
@@ -19,6 +19,7 @@ from lapa.stream import Batches, StreamData, read_clip
 from lapa.video import gap_frames
 
 MEASURED_CLIPS = 64  # enough to know by how much pictures change
+MOMENTS = 4  # of a clip whose changes are looked at
 
 
 class PlanStep(NamedTuple):
@@ -83,15 +84,23 @@ class PlanData(StreamData):
         )
 
     def facts(self) -> dict[str, Any]:
-        """The clips' numbers, the true gap [s], and `scale`: by how much training pictures change in each number of gaps."""
+        """The clips' numbers, the true gap [s], `scale`: by how much training pictures change in each number of gaps, and
+        `changes`: a function that gives about so many of these changes."""
         ours = {"gap_s": self.gap / self.manifest["fps"], "num_frames": self.num_frames, "cameras": [self.camera]}
-        return super().facts() | ours | {"scale": change_scale(self._clips(), gap=self.gap, num_frames=self.num_frames)}
+        ahead = {"gap": self.gap, "num_frames": self.num_frames}
+        scale = change_scale(self._clips(MEASURED_CLIPS), **ahead)
 
-    def _clips(self) -> Iterator[UInt8[Tensor, "t 3 h w"]]:
-        """Frames of training clips of the main folder, evenly chosen."""
+        def changes(count: int) -> Float[Tensor, "m 3 h w"]:
+            clips = -(-count // (self.num_frames * MOMENTS))
+            return sample_changes(self._clips(clips), scale=scale, **ahead)
+
+        return super().facts() | ours | {"scale": scale, "changes": changes}
+
+    def _clips(self, count: int) -> Iterator[UInt8[Tensor, "t 3 h w"]]:
+        """Frames of up to `count` training clips of the main folder, evenly chosen."""
         index = ShardIndex(shard_paths(self.folder))
         training = self.training_clips(index.keys)
-        for i in training[:: -(-len(training) // MEASURED_CLIPS)]:
+        for i in training[:: -(-len(training) // count)]:
             yield read_clip(index, i)["frames"]
 
 
@@ -112,6 +121,19 @@ def change_scale(clips: Iterator[UInt8[Tensor, "t 3 h w"]], *, gap: int, num_fra
     if (scale < STILL).any():
         raise ValueError("nothing moves in these clips: there is nothing to imagine")
     return scale.tolist()
+
+
+def sample_changes(
+    clips: Iterator[UInt8[Tensor, "t 3 h w"]], *, gap: int, num_frames: int, scale: Sequence[float]
+) -> Float[Tensor, "m 3 h w"]:
+    """What changes within 1 … `num_frames` gaps at `MOMENTS` moments of each clip, as shares of that number's `scale`."""
+    found = []
+    for frames in clips:
+        for moment in np.linspace(0, len(frames) - 1 - gap, MOMENTS).round().astype(int).tolist():
+            following = frames[moment + gap :: gap][:num_frames]
+            units = 255 * torch.tensor(scale[: len(following)])[:, None, None, None]
+            found.append((following.float() - frames[moment].float()) / units)
+    return torch.cat(found)
 
 
 def _sight(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -45,12 +45,14 @@ class VideoPlan(PolicyModule):
         if self.init_from is not None:
             self.settings["scale"] = _scale_of(Path(self.init_from), self.settings)
         self.model = PlanModel(**self.settings)
-        if self.init_from is not None:
+        if self.init_from is None:
+            self.model.painter.fit(facts["changes"])
+        else:
             checkpoint.load_weights(Path(self.init_from), self.model)
 
     def blocks(self) -> list[nn.Module]:
         """The trunk's and the painter's."""
-        return [*super().blocks(), *self.model.painter.transformer.layers]
+        return [*super().blocks(), *self.model.painter.blocks()]
 
     def training_step(self, batch: PlanStep, _: int) -> Tensor:
         """The flow's loss; all pictures of a sample are shifted alike."""

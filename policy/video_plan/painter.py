@@ -1,5 +1,6 @@
 """Hidden states of the k queries and the present picture in, pictures that follow out: a flow over their changes."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
@@ -57,6 +58,13 @@ class Painter(nn.Module):
         self.register_buffer("start", start_std * noise_std * noise, persistent=False)
         periods = torch.logspace(0, 1, time_width // 2, base=FASTEST / SLOWEST) * SLOWEST
         self.register_buffer("waves", 2 * torch.pi / periods, persistent=False)
+
+    def blocks(self) -> list[nn.Module]:
+        """The transformer's layers."""
+        return [*self.transformer.layers]
+
+    def fit(self, _changes: Callable[[int], Tensor]) -> None:
+        """Nothing is taken from the clips before training."""
 
     def loss(
         self, hidden: Float[Tensor, "b k d"], now: Float[Tensor, "b 3 h w"], wanted: Float[Tensor, "b n 3 h w"],

@@ -9,6 +9,7 @@ import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
+from lapa.checkpoint import load_settings as read_settings
 from lapa.config import compose
 from lapa.files import file_hash
 from lapa.metrics import read_metrics
@@ -24,26 +25,39 @@ from policy.video_plan.player import load_plan
 from tests import policy_toys as toys
 
 SMALL = [
+    "painter@model.head=flow",
     "model.head.dim=32",
     "model.head.depth=1",
     "model.head.num_heads=2",
     "model.head.feed_forward=64",
     "init_from=null",
 ]
+COMPONENTS = [
+    "model.head.num_components=16",
+    "model.head.num_examples=64",
+    "model.head.flow.hidden=64",
+    "model.head.flow.depth=1",
+    "init_from=null",
+]
 WAYS = {"left": -5, "right": 5}  # pixels a gap
 
 
-def config(clips, *more):
-    return toys.train_config("video_plan", f"clips={clips}", *SMALL, *more)
+def config(clips, *more, painter=SMALL):
+    return toys.train_config("video_plan", f"clips={clips}", *painter, *more)
 
 
-def built(clips, *more):
-    cfg = config(clips, "out=unused", *more)
+def built(clips, *more, painter=SMALL):
+    cfg = config(clips, "out=unused", *more, painter=painter)
     torch.manual_seed(0)
     data, module = hydra.utils.instantiate(cfg.data), hydra.utils.instantiate(cfg.model)
     module.setup_from(data.facts())
     module.log = module.log_dict = lambda *_, **__: None
     return module, data
+
+
+def painter_of(plan):
+    """The overrides that `plan` was trained with."""
+    return COMPONENTS if "Component" in read_settings(plan)["model"]["head"]["_target_"] else SMALL
 
 
 def moving(number):
@@ -64,10 +78,10 @@ def clips(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def trained(clips):
+@pytest.fixture(scope="module", params=[SMALL, COMPONENTS], ids=["flow", "components"])
+def trained(request, clips):
     """A planner after some seconds of training."""
-    out = clips.parent / "plan"
+    out = clips.parent / f"plan{len(request.param)}"
     more = [
         "trainer.max_steps=100",
         "trainer.val_check_interval=100",
@@ -76,7 +90,7 @@ def trained(clips):
         "data.steps_per_clip=7",
     ]
     rates = [f"model.lr.{name}=3e-3" for name in ("vision", "language", "head")]
-    main(config(clips, f"out={out}", *more, *rates))
+    main(config(clips, f"out={out}", *more, *rates, painter=request.param))
     return out
 
 
@@ -101,6 +115,19 @@ def test_the_unit_is_how_much_pictures_change():
         change_scale(iter([frames]), gap=3, num_frames=3)
     with pytest.raises(ValueError, match="nothing moves"):
         change_scale(iter([frames * 0]), gap=2, num_frames=2)
+
+
+def test_components_say_all_of_changes_that_they_can_say(clips):
+    module, data = built(clips, painter=COMPONENTS)
+    painter, changes = module.model.painter, data.facts()["changes"](64)
+    assert len(changes) >= 64 and torch.equal(changes, data.facts()["changes"](64))
+    flat = painter.components.flatten(1)
+    assert torch.allclose(flat @ flat.T, torch.eye(16), atol=1e-4)  # the square takes few ways: 16 pictures are enough
+    amounts = painter.amounts(changes) * painter.deviation
+    assert (amounts @ flat - changes.flatten(1)).square().sum() < 0.1 * changes.square().sum()
+    assert painter.amounts(changes).square().mean() == pytest.approx(1, rel=1e-3)
+    with pytest.raises(ValueError, match="changes of pictures are too few for num_components=500"):
+        built(clips, "model.head.num_components=500", painter=COMPONENTS)
 
 
 def test_pictures_of_a_sample_are_shifted_alike():
@@ -142,27 +169,31 @@ def test_the_same_picture_is_answered_alike_alone_and_among_others(trained, clip
     assert first.hash == second.hash == file_hash(trained / "weights.safetensors")
 
 
-def test_a_killed_training_resumes_exactly(clips, tmp_path):
-    main(config(clips, f"out={tmp_path / 'whole'}"))
-    toys.killed_and_resumed(config(clips, f"out={tmp_path / 'killed'}"), VideoPlan, "training_step", 3)
+@pytest.mark.parametrize("painter", [SMALL, COMPONENTS], ids=["flow", "components"])
+def test_a_killed_training_resumes_exactly(clips, tmp_path, painter):
+    main(config(clips, f"out={tmp_path / 'whole'}", painter=painter))
+    killed = config(clips, f"out={tmp_path / 'killed'}", painter=painter)
+    toys.killed_and_resumed(killed, VideoPlan, "training_step", 3)
     assert read_manifest(tmp_path / "killed")["files"] == read_manifest(tmp_path / "whole")["files"]
 
 
 def test_demonstrations_are_clips_too_and_the_units_go_with_the_weights(trained, tmp_path):
     demos = toys.write_demos(tmp_path / "demos")
-    module, data = built(demos, f"init_from={trained}")
+    module, data = built(demos, f"init_from={trained}", painter=painter_of(trained))
     assert module.settings["scale"] == read_manifest(trained)["scale"] != data.facts()["scale"]
     assert next(iter(data._loader(data.stream("train")))).frames.shape == (4, 2, 3, toys.PX, toys.PX)
 
 
 def test_what_does_not_fit_is_named(trained, clips, tmp_path):
-    with pytest.raises(ValueError, match=r"is another planner \(there → here\): head.depth: 1 → 2"):
-        built(clips, f"init_from={trained}", "model.head.depth=2")
+    painter = painter_of(trained)
+    depth = "head.flow.depth" if painter is COMPONENTS else "head.depth"
+    with pytest.raises(ValueError, match=rf"is another planner \(there → here\): {depth}: 1 → 2"):
+        built(clips, f"init_from={trained}", f"model.{depth}=2", painter=painter)
     with pytest.raises(ValueError, match=r"gap_s: 0.5 → 0.4; num_frames: 2 → 1"):
-        built(clips, f"init_from={trained}", "data.gap_s=0.4", "data.num_frames=1")
+        built(clips, f"init_from={trained}", "data.gap_s=0.4", "data.num_frames=1", painter=painter)
     wrist = toys.write_demos(tmp_path / "wrist", cameras=("wrist",))
     with pytest.raises(ValueError, match=r"cameras: \['front'\] → \['wrist'\]"):
-        built(wrist, f"init_from={trained}")
+        built(wrist, f"init_from={trained}", painter=painter)
     with pytest.raises(Exception, match="image_px 32 a multiple of patch_px; got 4, 1.5, 5"):
         built(clips, "model.head.patch_px=5")
 

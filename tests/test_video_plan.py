@@ -120,7 +120,8 @@ def test_the_unit_is_how_much_pictures_change():
 def test_components_say_all_of_changes_that_they_can_say(clips):
     module, data = built(clips, painter=COMPONENTS)
     painter, changes = module.model.painter, data.facts()["changes"](64)
-    assert len(changes) >= 64 and torch.equal(changes, data.facts()["changes"](64))
+    assert 32 <= len(changes) <= 64  # what lies behind the end of a clip is missing
+    assert torch.equal(changes, data.facts()["changes"](64))
     flat = painter.components.flatten(1)
     assert torch.allclose(flat @ flat.T, torch.eye(16), atol=1e-4)  # the square takes few ways: 16 pictures are enough
     amounts = painter.amounts(changes) * painter.deviation

@@ -49,8 +49,8 @@ class ComponentPainter(nn.Module):
             raise ValueError(f"{len(seen)} changes of pictures are too few for num_components={count}")
         squares, mixes = torch.linalg.eigh(seen @ seen.T)  # fewer examples than pixels: of m × m, not of h w × h w
         largest = mixes[:, -count:].flip(1)
-        found = nn.functional.normalize(largest.T @ seen, dim=1)
-        self.components.copy_(found.view_as(self.components))
+        found = torch.linalg.qr(seen.T @ largest).Q.T  # at right angles also where pictures change in fewer ways
+        self.components.copy_(found.reshape(self.components.shape))
         self.deviation.copy_((squares[-count:].sum() / (len(seen) * count)).sqrt())
 
     def loss(

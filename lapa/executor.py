@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +15,10 @@ from rich.text import Text
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 TRIES = 3  # that an item gets whose process is killed; a killed one comes from outside, so the next may live
+AHEAD = 10_000  # items that are given out before the first of them is done: of millions, each would cost memory
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+_function: Callable[[Any], Any]  # of a process of a pool
 
 
 class Executor(Protocol):
@@ -86,16 +90,18 @@ class Pool:
         self, function: Callable[[Item], Result], items: Sequence[Item], start: int, done: dict[int, Any]
     ) -> Iterator[Result]:
         """Results from `start` on, by one pool; when one of its processes is killed, `done` keeps what others finished."""
-        to_do = [number for number in range(start, len(items)) if number not in done]
+        to_do = deque(number for number in range(start, len(items)) if number not in done)
         # spawn: a fork would copy EGL contexts, decoders and thread pools that do not survive it
         context = multiprocessing.get_context("spawn")
         futures: dict[int, Future[Any]] = {}
         with ProcessPoolExecutor(
-            max(1, min(self.num_workers, len(to_do))), mp_context=context, initializer=_prepare
+            max(1, min(self.num_workers, len(to_do))), mp_context=context, initializer=_prepare, initargs=(function,)
         ) as pool:
             try:
-                futures |= {number: pool.submit(function, items[number]) for number in to_do}
                 for number in range(start, len(items)):
+                    while to_do and to_do[0] < number + AHEAD:
+                        given = to_do.popleft()
+                        futures[given] = pool.submit(_work, items[given])
                     yield done.pop(number) if number in done else futures.pop(number).result()
             except BrokenProcessPool:
                 ended = {number: future for number, future in futures.items() if future.done()}
@@ -111,10 +117,19 @@ def lost(item: Any) -> str:
     return f"a process was killed {TRIES} times before it could finish {str(item)[:200]}: too little memory?"
 
 
-def _prepare() -> None:
-    """One thread each, as the processes already fill the cores; and none outlives a parent that was killed."""
+def _prepare(function: Callable[[Any], Any]) -> None:
+    """One thread each, as the processes already fill the cores; and none outlives a parent that was killed.
+
+    `function` is sent once a process, not once an item: a source may know of millions of videos.
+    """
+    global _function
+    _function = function
     os.environ.update(ONE_THREAD)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _work(item: Any) -> Any:
+    return _function(item)
 
 
 def _end_with_parent() -> None:

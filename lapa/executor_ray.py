@@ -1,10 +1,11 @@
 """The same work by Ray, on this machine or a cluster: a function and items in, results in their order out."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from lapa.executor import ONE_THREAD, TRIES, Item, Result, lost
+from lapa.executor import AHEAD, ONE_THREAD, TRIES, Item, Result, lost
 
 
 class Ray:
@@ -28,11 +29,17 @@ class Ray:
         def work(item: Item) -> Result:
             return function(item)
 
-        tasks = [work.remote(item) for item in items]
+        waiting: deque[tuple[Any, Item]] = deque()  # Ray keeps a result as long as its task is named
         try:
-            for task, item in zip(tasks, items, strict=True):
-                yield _result(ray, task, item)
+            for item in items:
+                waiting.append((work.remote(item), item))
+                if len(waiting) == AHEAD:
+                    yield _result(ray, *waiting.popleft())
+            while waiting:
+                yield _result(ray, *waiting.popleft())
         finally:
+            for task, _ in waiting:
+                ray.cancel(task)
             if not joined:
                 ray.shutdown()
 

@@ -24,7 +24,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(partial, path)
     except OSError as error:
-        raise OSError(error.errno, f"cannot write {path.name}: {error.strerror}", str(path.parent)) from error
+        raise OSError(error.errno, f"cannot write {path.name}: {error.strerror or error}", str(path.parent)) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -1,11 +1,12 @@
 """A folder, or a name on the Hugging Face hub, in; a folder on this machine out; and a folder sent up to the hub."""
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HFValidationError
+from huggingface_hub.errors import HFValidationError, HTTPError
 
 # Only what is read is fetched: nothing that could execute ever lies in the cache because of us.
 FILES = {
@@ -14,6 +15,9 @@ FILES = {
 }
 
 TRAINED = ("checkpoint", "init_from", "model.init_from", "latent_policy")  # by which doors take a trained policy
+# A server's refusal, and a connection that fails: the client's own errors, which are no OSError.
+FAILS = (OSError, HTTPError)
+WAITS_S = (2, 4, 8)  # [s] before a hub that fails is asked again; for single files the client does so itself
 NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w./-]+)?")
 
 
@@ -26,10 +30,10 @@ def fetch(name: str, *, kind: str, revision: str | None) -> Path:
     if folder.is_dir():
         return folder
     try:
-        found = snapshot_download(name, repo_type=kind, revision=revision, allow_patterns=FILES[kind])
+        found = _loaded(name, repo_type=kind, revision=revision, allow_patterns=FILES[kind])
     except HFValidationError as error:
         raise ValueError(f"no folder {name}, and it is no name on the hub (user/name)") from error
-    except OSError as error:
+    except FAILS as error:
         raise ValueError(f"no folder {name}, and the hub gives no {kind} {name!r}: {_first_line(error)}") from error
     return Path(found)
 
@@ -57,10 +61,29 @@ def push(folder: Path, name: str, *, private: bool, api: Any = None) -> str:
         api.upload_folder(repo_id=name, repo_type="model", folder_path=folder, allow_patterns=FILES["model"])
     except HFValidationError as error:
         raise ValueError(f"{name!r} is no name on the hub (user/name)") from error
-    except OSError as error:
+    except FAILS as error:
         raise ValueError(f"the hub does not take {name!r}: {_first_line(error)}") from error
     return str(address)
 
 
-def _first_line(error: OSError) -> str:
+def _loaded(name: str, **what: Any) -> str:
+    """The folder in the cache; the last error, after several attempts where another may go better."""
+    for wait_s in WAITS_S:
+        try:
+            return snapshot_download(name, **what)
+        except FAILS as error:
+            if not _may_pass(error):
+                raise
+        time.sleep(wait_s)
+    return snapshot_download(name, **what)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether it is a server's own fault or a lost connection; not "no such dataset", not "offline"."""
+    cause = error.__cause__ or error
+    response = getattr(cause, "response", None)
+    return isinstance(cause, HTTPError) and (response is None or response.status_code >= 500)
+
+
+def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -6,7 +6,7 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,12 @@ def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
     started = time.time()
     try:
         yield stage
-    finally:
-        if not done:
+    except BaseException:
+        with suppress(OSError):  # a full disk has been told of by what it stopped
             _add_time(out, time.time() - started)
+        raise
+    if not done:
+        _add_time(out, time.time() - started)
 
 
 @contextmanager

@@ -21,3 +21,17 @@ def deadly(number: int, *, folder: Path, deaths: int, slow: dict[int, float] | N
     if number == 2 and times < deaths:
         os.kill(os.getpid(), signal.SIGKILL)
     return square(number)
+
+
+class Heavy:
+    """Work that leaves a file in `folder` each time that a process receives it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__ = state
+        (self.folder / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+
+    def __call__(self, number: int) -> int:
+        return square(number)

@@ -146,3 +146,27 @@ def test_times(text, value):
 def test_no_times(text):
     with pytest.raises(ValueError, match="tells no time"):
         seconds(text)
+
+
+def test_a_table_is_read_once_and_does_not_travel(tmp_path, video, monkeypatch):
+    from multiprocessing.reduction import ForkingPickler
+
+    from video_data.sources import annotated as module
+
+    read, times = module.read_rows, []
+    monkeypatch.setattr(module, "read_rows", lambda *where: times.append(where) or read(*where))
+    made = annotated(tmp_path, video, [f"a.mp4,task {i},{i / 100},{i / 100 + 1}" for i in range(900)])
+    items, contents = made.items(), made.contents()
+    assert len(times) == 1 and items == made.items() and contents == made.contents()
+    assert len(ForkingPickler.dumps(made)) < 10_000
+
+
+def test_names_that_no_disk_has_are_told(tmp_path, video):
+    made = annotated(tmp_path, video, [])
+    names = ["x" * 300 + ".mp4", "nul\0.mp4", "half\ud800.mp4", "a.mp4"]
+    rows = [{"video": name, "text": "do it", "start": 1, "end": 3} for name in names]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    made = source("annotated", tmp_path, "source.table=a.json")
+    assert made.contents()
+    clips, faults = read_all(made)
+    assert [clip.source for clip in clips] == ["a.mp4"] and faults.keys() == set(names[:3])

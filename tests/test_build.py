@@ -1,9 +1,13 @@
 """lapa build: good, bad and odd videos; killed, moved, on a full disk: the same shards or one clear line."""
 
+import base64
 import errno
+import io
 import json
 import multiprocessing
 import os
+import re
+import resource
 import shutil
 import time
 from pathlib import Path
@@ -12,13 +16,14 @@ import numpy as np
 import pytest
 import torch
 import webdataset
+from PIL import Image
 from raw_videos import cut_short, steady, write_video
 
 from lapa.config import compose
 from lapa.shards import ShardIndex, read_shard, shard_paths
 from lapa.stage import read_manifest, result_hashes
 from lapa.video import decode_mp4
-from video_data.build import main, make_cleaning
+from video_data.build import main, make_cleaning, plan
 from video_data.clip import Clip, Fault, clip_key
 from video_data.header import UnusableVideo
 from video_data.read import read_item
@@ -77,6 +82,20 @@ def test_nothing_is_lost_without_a_reason(built):
     assert manifest["embodiments"] == {"": 7, "hand": 1} and manifest["fps"] == 10 and manifest["image_px"] == 32
 
 
+def test_the_page_has_whole_pictures_and_the_manifests_numbers(built):
+    manifest, page = read_manifest(built), (built / "page.html").read_text()
+    pictures = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)"', page)
+    assert len(pictures) == page.count("<img") == page.count("<figure>") > len(manifest["dropped"])
+    for picture in pictures:
+        assert Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB").size == (6 * 32, 32)
+    shown = dict(re.findall(r'<h2>([^<]+?) <span class="faint">(\d+)</span>', page))
+    dropped = {f"Dropped: {reason}": str(count) for reason, count in manifest["dropped"].items()}
+    assert shown == {"Kept": str(manifest["count"])} | dropped
+    counts = dict(re.findall(r'<tr><td>([^<]+)</td><td class="n">(\d+)', page))
+    assert int(counts["videos"]) == manifest["videos"] and int(counts["clips kept"]) == manifest["count"]
+    assert int(counts["videos quarantined"]) == manifest["quarantined"] == page.count("</td><td>")
+
+
 def test_a_clip_is_what_its_json_says(built):
     for clip in clips(built):
         frames, facts = decode_mp4(clip["mp4"]), clip["json"]
@@ -109,9 +128,15 @@ def test_a_part_that_cannot_be_used_is_quarantined_and_the_rest_is_kept():
             if item == "b.mp4":
                 raise UnusableVideo("is damaged")
 
+    class Nothing:
+        def read(self, item):
+            return iter(())
+
     outcome, samples, *_ = read_item("a.mp4", Source(), make_cleaning(compose("build", ["out=x"])))
     assert outcome.clips == len(samples) == 1 and outcome.embodiments == {"hand": 1}
     assert outcome.quarantined == [{"item": "a.mp4, segment 3", "reason": "ends before it begins"}]
+    outcome, *_ = read_item("c.mp4", Nothing(), make_cleaning(compose("build", ["out=x"])))
+    assert outcome.quarantined == [{"item": "c.mp4", "reason": "holds nothing"}]
     outcome, samples, *_ = read_item("b.mp4", Source(), make_cleaning(compose("build", ["out=x"])))
     assert not samples and [row["item"] for row in outcome.quarantined] == ["a.mp4, segment 3", "b.mp4"]
 
@@ -162,6 +187,54 @@ def test_a_full_disk_is_one_line_and_nothing_is_lost(videos, built, tmp_path, mo
     assert caught.value.errno == errno.ENOSPC
     assert shard_paths(out) and not list(out.glob(".*partial")) and not (out / "manifest.json").exists()
     monkeypatch.undo()
+    build(videos, out)
+    assert result_hashes(out) == result_hashes(built)
+
+
+def test_a_shard_of_a_killed_run_does_not_stay_when_its_videos_cannot_be_read_any_more(videos, tmp_path, monkeypatch):
+    out = tmp_path / "clips"
+    monkeypatch.setattr("video_data.build.write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        build(videos, out, "videos_per_shard=11")
+    (tar,) = shard_paths(out)
+    monkeypatch.undo()
+    monkeypatch.setattr(
+        "video_data.sources.folder.FolderSource.read", lambda *_: (_ for _ in ()).throw(UnusableVideo("x"))
+    )
+    with pytest.raises(ValueError, match="none of 11 videos gave a clip"):
+        build(videos, out, "videos_per_shard=11")
+    assert not tar.exists() and not list(out.glob("*.tar"))
+
+
+def test_more_shards_than_names_can_count_are_refused():
+    assert len(plan(range(2_000_000), 2)) == 1_000_000
+    with pytest.raises(ValueError, match="1000001 shards: choose videos_per_shard=3 or more"):
+        plan(range(2_000_001), 2)
+
+
+def _limited_build(videos: Path, out: Path, largest: int, answer) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
+    try:
+        build(videos, out)
+    except OSError as error:
+        answer.send((error.errno, str(error)))
+    else:
+        answer.send((0, "nothing failed"))
+
+
+def test_a_write_that_fails_in_the_middle_of_a_file_leaves_whole_files_only(videos, built, tmp_path):
+    """By the kernel: no file may be larger than the smallest shard."""
+    out, context = tmp_path / "clips", multiprocessing.get_context("fork")
+    mine, theirs = context.Pipe()
+    largest = min(path.stat().st_size for path in shard_paths(built)) + 512
+    process = context.Process(target=_limited_build, args=(videos, out, largest, theirs))
+    process.start()
+    process.join()
+    code, told = mine.recv()
+    assert code == errno.EFBIG and "cannot write clips-" in told and "File too large" in told
+    whole = {path.name: path.read_bytes() for path in out.rglob("*.tar")}
+    assert not list(out.rglob(".*partial")) and not (out / "manifest.json").exists()
+    assert all((built / name).read_bytes() == data for name, data in whole.items() if name.startswith("clips"))
     build(videos, out)
     assert result_hashes(out) == result_hashes(built)
 

@@ -163,3 +163,11 @@ def test_a_folder_without_tasks_or_with_a_wrong_one_is_named(tmp_path):
         ValueError, match=r"reach.yaml: .*no object 'teapot'; this task has \['target', 'other1', 'other2'\]"
     ):
         main(compose("collect", overrides(bad, tmp_path / "o")))
+
+
+@pytest.mark.slow
+def test_ray_with_two_workers_changes_no_byte(tasks, demos, tmp_path):
+    pytest.importorskip("ray")
+    main(compose("collect", overrides(tasks, tmp_path / "out", "executor=ray", "num_workers=2")))
+    assert hashes(tmp_path / "out") == hashes(demos)
+    assert read_manifest(tmp_path / "out")["files"] == read_manifest(demos)["files"]

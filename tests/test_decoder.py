@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+from types import SimpleNamespace
 
 import pytest
 from raw_videos import steady, write_video
@@ -88,3 +90,46 @@ def test_a_hanging_decoder_is_stopped(video):
     with pytest.raises(UnusableVideo, match="hangs the decoder"):
         list(decoder.read(video, CUTTING))
     assert decoder.process is None
+
+
+def hang():
+    yield 1
+    time.sleep(1000)
+
+
+def crash():
+    yield 1
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def fill():
+    yield 1
+    yield len(bytearray(1 << 31))
+
+
+@pytest.mark.parametrize("work, words", [(hang, "hangs the decoder"), (crash, "SIGSEGV"), (fill, "more than 1 GB")])
+def test_what_any_reader_does_costs_its_file(work, words):
+    decoder, seen = Decoder(timeout_s=2 if work is hang else 60), []
+    with pytest.raises(UnusableVideo, match=words):
+        seen.extend(decoder.run(work, memory_gb=1))
+    decoder.stop()
+
+
+def test_a_decoder_that_was_killed_while_it_waited_costs_nothing(decoder, video):
+    whole = len(list(decoder.read(video, CUTTING)))
+    for wait in (True, False):  # noticed before the video is asked for, or as it is
+        os.kill(decoder.process.pid, signal.SIGKILL)
+        if wait:
+            decoder.process.join()
+        assert len(list(decoder.read(video, CUTTING))) == whole
+
+
+def test_one_that_is_killed_in_the_middle_of_an_answer_is_lost(decoder, video):
+    def half():
+        os.kill(decoder.process.pid, signal.SIGKILL)
+        raise OSError("got end of file during message")
+
+    reading = decoder.read(video, CUTTING._replace(decoder="av"))
+    first = next(reading)
+    pipe, decoder._pipe = decoder._pipe, SimpleNamespace(poll=lambda _: True, recv=half, close=lambda: pipe.close())
+    assert len([first, *reading]) == 2, "PyAV reads on in a new process"

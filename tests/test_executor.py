@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from executor_work import deadly, square
+from executor_work import Heavy, deadly, square
 from raw_videos import cut_short, steady, write_video
 
 from lapa.config import compose
@@ -49,6 +49,13 @@ def test_a_slow_item_is_not_blamed_for_the_kills_of_another(tmp_path):
     work = partial(deadly, folder=tmp_path, deaths=99, slow={0: 2.0})  # [s]; 2 kills both processes long before
     with pytest.raises(RuntimeError, match=f"killed {TRIES} times before it could finish 2"):
         list(Pool(num_workers=2).map(work, NUMBERS))
+
+
+def test_the_function_is_sent_once_a_process_and_items_as_they_are_needed(tmp_path, monkeypatch):
+    monkeypatch.setattr("lapa.executor.AHEAD", 3)
+    work = Heavy(tmp_path)
+    assert list(Pool(num_workers=2).map(work, list(range(20)))) == [n * n for n in range(20)]
+    assert len(list(tmp_path.iterdir())) <= 2
 
 
 @pytest.fixture(scope="module")

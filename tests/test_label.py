@@ -201,3 +201,10 @@ def test_a_batch_of_records_gives_a_finite_loss(folders):
     loss = module.training_step(batch, 0)
     loss.backward()
     assert torch.isfinite(loss) and all(p.grad is not None for p in module.model.encoder.parameters())
+
+
+@pytest.mark.slow
+def test_ray_with_two_workers_changes_no_byte(folders, labels, tmp_path):
+    pytest.importorskip("ray")
+    same_bytes(labels, run(folders, tmp_path / "out", "executor=ray", "num_workers=2"))
+    assert read_manifest(tmp_path / "out")["files"] == read_manifest(labels)["files"]

@@ -1,10 +1,13 @@
 """source=lerobot: v2.1 and v3.0, every camera, words by task, state and action of the frames that are shown."""
 
 import os
+from collections import defaultdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bad_servers import refuse, reset, serving
 from lerobot_toys import CAMERAS, FPS, LENGTHS, TASKS, grey, rows_of, write_table, write_v21, write_v30
 from source_toys import read_all, source
 
@@ -54,6 +57,17 @@ def test_a_name_is_asked_of_the_hub_and_mistakes_are_named(tmp_path, monkeypatch
         source("lerobot", dataset, "source.cameras=[top]")
     with pytest.raises(ValueError, match="no feature 'joints'"):
         source("lerobot", dataset, "source.arrays={state: joints}")
+
+
+@pytest.mark.parametrize("fault", [refuse(500), reset])
+def test_a_hub_that_fails_is_told(fault, tmp_path, monkeypatch):
+    monkeypatch.setattr(hub, "WAITS_S", (0, 0))
+    with serving() as server, pytest.raises(ValueError, match="and the hub gives no dataset 'someone/cups': .+"):
+        server.pages = defaultdict(lambda: fault)
+        ask = partial(hub.snapshot_download, endpoint=server.address, cache_dir=tmp_path)
+        monkeypatch.setattr(hub, "snapshot_download", ask)
+        source("lerobot", "someone/cups")
+    assert len(server.asked) >= 3, "it is asked again"
 
 
 @pytest.mark.skipif("LAPA_REAL_VIDEO" not in os.environ, reason="LAPA_REAL_VIDEO names no folder of real clips")

@@ -1,5 +1,6 @@
 """video_data.text: one spelling, nothing unseen, no boilerplate, and every language left as it is."""
 
+import time
 import unicodedata
 
 import pytest
@@ -45,3 +46,12 @@ def test_words_are_cleaned_once_and_for_all(text):
 def test_a_pattern_that_is_none_is_named():
     with pytest.raises(ValueError, match=r"boilerplate: '\(a' is no regular expression"):
         check_patterns(["(a"])
+
+
+@pytest.mark.parametrize(
+    "text", ["a@" * 50_000, "a." * 50_000, "x" * 100_000, "like, " * 20_000, "@" * 100_000, "www." * 9_000]
+)
+def test_a_text_made_to_hold_the_patterns_up_does_not(text):
+    started = time.process_time()
+    clean_text(text, BOILERPLATE)
+    assert time.process_time() - started < 5

@@ -16,7 +16,16 @@ from lapa.files import write_json
 from lapa.shards import write_shard
 from lapa.stage import Stage, open_stage, renamed
 from video_data.filters import Filters
-from video_data.outcome import Outcome, merge, print_outcome, read_outcome, resume_path, shard_path, write_lists
+from video_data.outcome import (
+    MOST_SHARDS,
+    Outcome,
+    merge,
+    print_outcome,
+    read_outcome,
+    resume_path,
+    shard_path,
+    write_lists,
+)
 from video_data.page import PER_SHARD, write_page
 from video_data.read import Cleaning, Part, read_item
 from video_data.text import check_patterns
@@ -77,8 +86,10 @@ def _without_places(cfg: DictConfig, contents: str) -> DictConfig:
 
 
 def plan(items: list[Any], videos_per_shard: int) -> list[Job]:
-    """Shard n holds the n-th `videos_per_shard` items, whatever becomes of them."""
+    """Shard n holds the n-th `videos_per_shard` items, whatever becomes of them. ValueError for too many shards."""
     starts = range(0, len(items), videos_per_shard)
+    if len(starts) > MOST_SHARDS:
+        raise ValueError(f"{len(starts)} shards: choose videos_per_shard={-(-len(items) // MOST_SHARDS)} or more")
     return [Job(number, items[start : start + videos_per_shard]) for number, start in enumerate(starts)]
 
 
@@ -91,6 +102,8 @@ def build_shard(job: Job, *, source: Any, cleaning: Cleaning, out: Path) -> Outc
     samples = [sample for part in parts for sample in part.samples]
     if samples:
         write_shard(shard_path(out, job.number), samples)
+    else:  # a run that was killed may have had some
+        shard_path(out, job.number).unlink(missing_ok=True)
     write_json(
         resume_path(out, f"prints-{job.number:06d}"), {key: row for part in parts for key, row in part.prints.items()}
     )

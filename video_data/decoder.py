@@ -1,10 +1,11 @@
-"""Decoding in a child process: a file that crashes, hangs or bloats the decoder costs that file and nothing else."""
+"""Reading in a child process: a file that crashes, hangs or bloats its reader costs that file and nothing else."""
 
 import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -24,7 +25,7 @@ class DecoderLost(UnusableVideo):
 
 
 class Decoder:
-    """A child process that reads one video after another; a new one is started when it has died."""
+    """A child process that reads one file after another; a new one is started when it has died."""
 
     def __init__(self, *, timeout_s: float):
         self.timeout_s = timeout_s  # to wait for the next piece before the decoder is taken to hang
@@ -45,11 +46,15 @@ class Decoder:
             yield from islice(self._read(path, cutting._replace(decoder=other)), given, None)
 
     def _read(self, path: Path, cutting: Cutting) -> Iterator[Piece]:
-        if self.process is None:
-            self._start()
+        return self.run(read_pieces, path, cutting, memory_gb=cutting.memory_gb)
+
+    def run(self, function: Callable[..., Iterator[Any]], *args: Any, memory_gb: float) -> Iterator[Any]:
+        """What `function(*args)` yields in the child; all of it goes through a pipe. UnusableVideo when the child is lost,
+        gives nothing for `timeout_s` or needs more than `memory_gb` [GB], and where `function` raises it.
+        """
         finished = False
         try:
-            self._pipe.send((path, cutting))
+            self._send((function, args, memory_gb))
             while (answer := self._answer()) is not None:
                 if isinstance(answer, UnusableVideo | DecoderMissing):
                     finished = True
@@ -60,12 +65,20 @@ class Decoder:
             if not finished:  # answers are still to come; the next video must not see them
                 self.stop()
 
-    def _answer(self) -> Piece | UnusableVideo | DecoderMissing | None:
+    def _send(self, request: Any) -> None:
+        """To the child, or to a new one where there is none, or it was killed while it waited."""
+        if self.process is None or not self.process.is_alive():
+            self.stop()
+            self._start()
+        with suppress(OSError):  # one that died at this moment gives no answer, which tells how it died
+            self._pipe.send(request)
+
+    def _answer(self) -> Any:
         try:
             if not self._pipe.poll(self.timeout_s):
                 raise DecoderLost(f"hangs the decoder: nothing for {self.timeout_s:g} s (source.timeout_s)")
             return self._pipe.recv()
-        except (EOFError, ConnectionResetError) as error:
+        except (EOFError, OSError) as error:  # OSError: it was killed in the middle of an answer
             self.process.join()
             code = self.process.exitcode  # a Python error has 1, and has told its trace on stderr
             how = signal.Signals(-code).name if code < 0 else f"status {code}, trace above"
@@ -108,23 +121,24 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, whose end closes the pipe
     decord.logging.set_level(decord.logging.QUIET)
     pipe.send(READY)
-    at_rest_bytes = _data_bytes()
+    at_rest_bytes = 0
     while True:
         try:
-            path, cutting = pipe.recv()
+            function, args, memory_gb = pipe.recv()
         except (EOFError, ConnectionResetError):  # the parent ended, or was killed
             return
+        at_rest_bytes = at_rest_bytes or _data_bytes()  # with the modules that the first request brought
         try:
-            _cap_memory(at_rest_bytes + round(cutting.memory_gb * 1e9))
-            for piece in read_pieces(path, cutting):
-                pipe.send(piece)
+            _cap_memory(at_rest_bytes + round(memory_gb * 1e9))
+            for answer in function(*args):
+                pipe.send(answer)
             pipe.send(None)
         except UnusableVideo as fault:
             pipe.send(UnusableVideo(str(fault)))
         except DecoderMissing as fault:
             pipe.send(DecoderMissing(str(fault)))
         except MemoryError:
-            pipe.send(UnusableVideo(f"needs more than {cutting.memory_gb:g} GB of memory (source.cutting.memory_gb)"))
+            pipe.send(UnusableVideo(f"needs more than {memory_gb:g} GB of memory (source.cutting.memory_gb)"))
         except BrokenPipeError:
             return
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from lapa.files import write_jsonl
 
+MOST_SHARDS = 1_000_000  # their numbers have six digits, and files in order of their names must be in that of numbers
 REASONS_SHOWN = 20  # lines printed of the quarantine; the rest is in the file
 
 

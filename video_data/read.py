@@ -9,7 +9,7 @@ from video_data.cuts import scenes
 from video_data.filters import Filters, judge
 from video_data.header import UnusableVideo
 from video_data.outcome import Outcome, merge
-from video_data.page import strip
+from video_data.page import PER_SHARD, strip
 from video_data.text import clean_text
 from video_data.twins import make_print
 
@@ -31,37 +31,47 @@ class Part(NamedTuple):
 
 
 def read_item(item: Any, source: Any, cleaning: Cleaning) -> Part:
-    """The clips of one video and what became of the others. A video that fails half-way gives none."""
-    part = Part(Outcome(1, 0, 0, 0, 0, [], [], {}), [], {}, [])
+    """The clips of one video and what became of the others. A video that fails half-way gives none.
+
+    Every item leaves a clip, or a row of what was dropped or could not be used.
+    """
+    parts, shown = [Part(Outcome(1, 0, 0, 0, 0, [], [], {}), [], {}, [])], Counter[str]()
     try:
         for found in source.read(item):
             if isinstance(found, Fault):
-                part.outcome.quarantined.append(found._asdict())
+                parts[0].outcome.quarantined.append(found._asdict())
             else:
-                part = _add(part, found, cleaning)
+                parts.append(_read_clip(found, cleaning, shown))
+        if len(parts) == 1 and not parts[0].outcome.quarantined:
+            raise UnusableVideo("holds nothing")
     except UnusableVideo as fault:
-        quarantined = [*part.outcome.quarantined, {"item": str(item), "reason": str(fault)}]
+        quarantined = [*parts[0].outcome.quarantined, {"item": str(item), "reason": str(fault)}]
         return Part(Outcome(1, 0, 0, 0, 0, [], quarantined, {}), [], {}, [])
-    return part
+    return Part(
+        merge(part.outcome for part in parts),
+        [sample for part in parts for sample in part.samples],
+        {key: row for part in parts for key, row in part.prints.items()},
+        [example for part in parts for example in part.examples],
+    )
 
 
-def _add(part: Part, clip: Clip, cleaning: Cleaning) -> Part:
-    """`part` with what a further clip of its item gives."""
+def _read_clip(clip: Clip, cleaning: Cleaning, shown: Counter[str]) -> Part:
+    """What one clip of an item gives; `shown` counts the dropped ones of each reason that have a picture."""
     filters, text = cleaning.filters, clean_text(clip.text, cleaning.boilerplate)
     found = scenes(clip._replace(text=text), cut_change=filters.cut_change, cut_ratio=filters.cut_ratio)
-    verdicts = [judge(scene, filters) for scene in found]
-    kept = [scene for scene, verdict in zip(found, verdicts, strict=True) if verdict.reason is None]
-    rows = [
-        {"clip": scene.key, **verdict._asdict()}
-        for scene, verdict in zip(found, verdicts, strict=True)
-        if verdict.reason
-    ]
-    pictures = {scene.key: scene.frames for scene in found}
-    part.samples.extend(map(to_sample, kept))
-    part.prints.update({scene.key: make_print(scene.frames).hex() for scene in kept})
-    part.examples.extend({"__key__": row["clip"], "jpg": strip(pictures[row["clip"]]), "json": row} for row in rows)
-    more = Outcome(
+    kept, rows, examples = [], [], []
+    for scene in found:
+        verdict = judge(scene, filters)
+        if verdict.reason is None:
+            kept.append(scene)
+            continue
+        rows.append({"clip": scene.key, **verdict._asdict()})
+        shown[verdict.reason] += 1
+        if shown[verdict.reason] <= PER_SHARD:  # more are not kept of a whole shard
+            examples.append({"__key__": scene.key, "jpg": strip(scene.frames), "json": rows[-1]})
+    outcome = Outcome(
         0, len(kept), sum(len(scene.frames) for scene in kept), len(found) - 1, int(text != clip.text), rows, [],
         dict(Counter(scene.embodiment for scene in kept)),
     )  # fmt: skip
-    return part._replace(outcome=merge([part.outcome, more]))
+    prints = {scene.key: make_print(scene.frames).hex() for scene in kept}
+    return Part(outcome, [to_sample(scene) for scene in kept], prints, examples)

@@ -1,6 +1,9 @@
 """Videos and a table of segments with words in; clips of each segment out, every video decoded once."""
 
+import os
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +51,8 @@ class AnnotatedSource:
 
     def items(self) -> list[Recording]:
         """The videos that the table names; ValueError without a table or rows."""
-        return recordings(read_rows(self.table, self.layout.rows), self.layout, max_overlap=self.max_overlap)
+        mark = file_hash(self.table) if self.table.is_file() else ""
+        return list(_recordings(self.table, mark, self.layout, self.max_overlap))
 
     def contents(self) -> str:
         """A hash of the table and of the videos it names."""
@@ -61,7 +65,7 @@ class AnnotatedSource:
         if not recording.segments:
             return
         path = self.folder / recording.path
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path's it takes any name
             raise UnusableVideo(f"is not there: {len(recording.segments)} rows of {self.table.name} tell of it")
         pieces = shared_decoder(self.timeout_s).read(path, self.cutting)
         for number, part in enumerate(self._parts(recording, pieces)):
@@ -80,19 +84,22 @@ class AnnotatedSource:
             (part for segment in recording.segments if segment.end_s is not None for part in self._cuts(segment)),
             key=lambda part: (part.end, part.start, part.segment.row),
         )
+        # The earliest frame that is waited for, from each part on.
+        first = [*accumulate((part.start for part in reversed(waiting)), min)][::-1]
+        due = 0
         seen: list[tuple[int, UInt8[np.ndarray, "t h w 3"]]] = []  # pieces that a waiting part may show
         for piece in pieces:
             seen.append((total, piece.frames))
             total += len(piece.frames)
             for segment in whole:
                 yield segment, total - len(piece.frames), piece.frames
-            while waiting and waiting[0].end <= total:
-                part = waiting.pop(0)
+            while due < len(waiting) and waiting[due].end <= total:
+                part, due = waiting[due], due + 1
                 yield part.segment, part.start, _shown(seen, part.start, part.end)
-            first = min((part.start for part in waiting), default=total)
-            seen = [(start, frames) for start, frames in seen if start + len(frames) > first]
+            oldest = first[due] if due < len(waiting) else total
+            seen = [(start, frames) for start, frames in seen if start + len(frames) > oldest]
         late: dict[int, Fault] = {}  # by row: a long segment is told of once
-        for part in waiting:
+        for part in waiting[due:]:
             end_s = part.end / fps
             if part.start < total and end_s - total / fps <= self.slack_s + 1 / fps:
                 yield part.segment, part.start, _shown(seen, part.start, total)
@@ -125,3 +132,8 @@ class AnnotatedSource:
 def _shown(seen: list[tuple[int, UInt8[np.ndarray, "t h w 3"]]], start: int, end: int) -> UInt8[np.ndarray, "n h w 3"]:
     """Frames `start` … `end` − 1 out of pieces that follow one another."""
     return np.concatenate([frames[max(0, start - first) : max(0, end - first)] for first, frames in seen])
+
+
+@lru_cache(maxsize=1)  # a table of millions of rows is read once, and does not travel to every process with its source
+def _recordings(table: Path, _mark: str, layout: Layout, max_overlap: float) -> tuple[Recording, ...]:
+    return tuple(recordings(read_rows(table, layout.rows), layout, max_overlap=max_overlap))

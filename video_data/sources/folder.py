@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from video_data.clip import Clip, clip_key
 from video_data.decode import Cutting
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
+from video_data.sources.files import files_under, inside
 from video_data.sources.sequence import check_fit
 from video_data.sources.states import States, read_states
 from video_data.sources.words import Words, read_manifest_rows, words_of
@@ -48,24 +49,23 @@ class FolderSource:
         """All videos in order of their paths; ValueError when there is none."""
         if not self.folder.is_dir():
             raise ValueError(f"no folder {self.folder}")
-        rows = {str(PurePosixPath(path)): row for path, row in read_manifest_rows(self.folder).items()}
-        there = {path for path in self._files() if PurePosixPath(path).suffix.lower() in self.extensions}
+        rows = read_manifest_rows(self.folder)
+        there = set(self._files(self.extensions))
         if not there:
             raise ValueError(f"no videos in {self.folder}: looked for {', '.join(self.extensions)} at any depth")
         return [Video(path, rows.get(path, {})) for path in sorted(there | rows.keys())]
 
     def contents(self) -> str:
         """A hash of what lies in the folder, wherever the folder lies: new files make a new result."""
-        kinds = (*self.extensions, *BESIDE)
-        files = [path for path in self._files() if PurePosixPath(path).suffix.lower() in kinds]
-        return value_hash({path: quick_hash(self.folder / path) for path in sorted(files)})
+        files = self._files((*self.extensions, *BESIDE))
+        return value_hash({path: quick_hash(self.folder / path) for path in files})
 
     def read(self, video: Video) -> Iterator[Clip]:
         """The clips of one video in order; UnusableVideo with the reason."""
         path = self.folder / video.path
-        if str(path) != os.fsencode(path).decode(errors="replace"):  # decord takes UTF-8 only
+        if str(path) != str(path).encode(errors="replace").decode():  # decord takes UTF-8 only
             raise UnusableVideo("has a name that is not UTF-8: rename it")
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path's it takes any name
             raise UnusableVideo("is not there: a broken link, or only in manifest.jsonl")
         try:
             words = words_of(path, video.row)
@@ -76,15 +76,17 @@ class FolderSource:
             instants_s = clip.start_s + np.arange(len(clip.frames)) / clip.fps
             yield clip._replace(arrays={"state": states.at(instants_s)}) if states else clip
 
-    def _files(self) -> Iterator[str]:
-        for path in self.folder.rglob("*"):
-            inside = path.relative_to(self.folder)
-            if (path.is_file() or path.is_symlink()) and not any(part.startswith(".") for part in inside.parts):
-                yield inside.as_posix()
+    def _files(self, kinds: Sequence[str]) -> Iterator[str]:
+        return (path for path in files_under(self.folder) if PurePosixPath(path).suffix.lower() in kinds)
 
     def _states(self, path: Path, row: dict[str, Any]) -> States | None:
-        beside = self.folder / row["actions"] if row.get("actions") else path.with_suffix(".parquet")
-        return read_states(beside) if self.state and beside.is_file() else None
+        if not self.state:
+            return None
+        try:
+            beside = self.folder / inside(str(row["actions"])) if row.get("actions") else path.with_suffix(".parquet")
+        except ValueError as error:
+            raise UnusableVideo(str(error)) from error
+        return read_states(beside) if os.path.isfile(beside) else None
 
 
 def video_clips(path: Path, name: str, words: Words, cutting: Cutting, timeout_s: float) -> Iterator[Clip]:
@@ -104,6 +106,8 @@ def video_clips(path: Path, name: str, words: Words, cutting: Cutting, timeout_s
 
 def quick_hash(path: Path) -> str:
     """A mark of a file's contents; of a large file its size, head and tail, which is quick."""
+    if not os.path.isfile(path):
+        return "not there"  # told when the video is read
     try:
         size, data = path.stat().st_size, _ends(path)
     except OSError as error:  # told when the video is read; here it only counts as other contents

@@ -13,10 +13,12 @@ import numpy as np
 from lapa.files import value_hash
 from video_data.clip import Clip, Fault
 from video_data.decode import Cutting
+from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
+from video_data.sources.files import files_under
 from video_data.sources.folder import quick_hash
 from video_data.sources.frames import natural
-from video_data.sources.sequence import Steps, check_fit, clips_of, finite, optional
+from video_data.sources.sequence import Steps, apart, check_fit, clips_of, finite, optional
 
 ENDINGS = (".hdf5", ".h5")
 
@@ -41,7 +43,7 @@ class Hdf5Source:
 
     def __init__(
         self, *, folder: str | None, control_hz: float | None, cameras: list[str] | None, text: list[str],
-        upside_down: bool, embodiment: str, arrays: dict[str, str] | None, cutting: Cutting,
+        upside_down: bool, embodiment: str, arrays: dict[str, str] | None, timeout_s: float, cutting: Cutting,
     ):  # fmt: skip
         if folder is None:
             raise ValueError("source=hdf5 needs videos=FOLDER_OR_FILE")
@@ -49,11 +51,12 @@ class Hdf5Source:
         self.folder, self.only = (path.parent, path.name) if path.is_file() else (path, "")  # the name of one file
         self.control_hz, self.cameras, self.text, self.upside_down = control_hz, cameras, text, upside_down
         self.embodiment, self.arrays, self.cutting = embodiment, arrays or {}, check_fit(cutting)
+        self.timeout_s = timeout_s
 
     def items(self) -> list[View]:
         """Every demonstration by every camera; ValueError when there is no file."""
         optional("h5py", extra="hdf5")
-        return [view for path in self._files() for view in self._views(path)]
+        return [view for path in self._files() for view in self._listed(path)]
 
     def contents(self) -> str:
         """A hash of the files, wherever they lie."""
@@ -63,6 +66,9 @@ class Hdf5Source:
         """The clips of one camera; UnusableVideo with the reason."""
         if not view.demo:
             raise UnusableVideo(view.fault)
+        return apart(self._clips, view, cutting=self.cutting, timeout_s=self.timeout_s)
+
+    def _clips(self, view: View) -> Iterator[Clip | Fault]:
         try:
             with optional("h5py", extra="hdf5").File(self.folder / view.file, "r") as file:
                 yield from clips_of([self._steps(file["data"], view)], self.cutting)
@@ -95,20 +101,27 @@ class Hdf5Source:
         return float(rate)
 
     def _files(self) -> list[Path]:
-        there = [self.folder / self.only] if self.only else sorted(self.folder.rglob("*"))
-        files = [path for path in there if path.is_file() and (self.only or path.suffix.lower() in ENDINGS)]
+        there = [self.only] if self.only else files_under(self.folder) if self.folder.is_dir() else ()
+        files = [self.folder / path for path in there if self.only or path.lower().endswith(ENDINGS)]
         if not files:
             raise ValueError(f"no {', '.join(ENDINGS)} in {self.folder}")
         return files
 
-    def _views(self, path: Path) -> list[View]:
+    def _listed(self, path: Path) -> list[View]:
+        """A damaged file may hang the library as soon as it is opened."""
+        try:
+            return list(shared_decoder(self.timeout_s).run(self._views, path, memory_gb=self.cutting.memory_gb))
+        except UnusableVideo as fault:
+            return [View(path.relative_to(self.folder).as_posix(), "", "", str(fault))]
+
+    def _views(self, path: Path) -> Iterator[View]:
         name = path.relative_to(self.folder).as_posix()
         try:
             with optional("h5py", extra="hdf5").File(path, "r") as file:
                 demos = sorted(file["data"], key=lambda demo: natural(Path(demo)))
-                return [view for demo in demos for view in self._views_of(file["data"][demo], name, demo)]
+                yield from (view for demo in demos for view in self._views_of(file["data"][demo], name, demo))
         except (OSError, KeyError, RuntimeError) as error:
-            return [View(name, "", "", f"is damaged or not robomimic's: {str(error).splitlines()[0]}")]
+            yield View(name, "", "", f"is damaged or not robomimic's: {str(error).splitlines()[0]}")
 
     def _views_of(self, demo: Any, file: str, name: str) -> list[View]:
         seen = [camera for camera in sorted(demo["obs"]) if _is_pictures(demo["obs"][camera])]

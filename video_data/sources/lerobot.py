@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lapa.lerobot_rows import BrokenEpisode, Columns, read_columns, read_picture
 from video_data.clip import Clip, Fault
 from video_data.decode import Cutting
 from video_data.header import UnusableVideo
-from video_data.sources.sequence import Steps, check_fit, clips_of, cut_where
+from video_data.sources.sequence import Steps, apart, check_fit, clips_of, cut_where
 
 
 class View(NamedTuple):
@@ -30,10 +30,11 @@ class LeRobotSource:
 
     def __init__(
         self, *, dataset: str | None, revision: str | None, cameras: list[str] | None, embodiment: str | None,
-        arrays: dict[str, str] | None, tolerance_s: float, cutting: Cutting,
+        arrays: dict[str, str] | None, tolerance_s: float, timeout_s: float, cutting: Cutting,
     ):  # fmt: skip
         if dataset is None:
             raise ValueError("source=lerobot needs videos=FOLDER_OR_HUB_NAME")
+        self.episodes: list[Episode] | None
         self.dataset, self.episodes = open_dataset(hub.fetch(dataset, kind="dataset", revision=revision))
         self.cameras = list(self.dataset.cameras) if cameras is None else cameras
         for camera in self.cameras or ["(any)"]:
@@ -43,12 +44,18 @@ class LeRobotSource:
             names_of(self.dataset, feature)  # raises when there is none
         self.embodiment = embodiment if embodiment is not None else self.dataset.robot
         self.arrays, self.tolerance_s, self.cutting = arrays or {}, tolerance_s, check_fit(cutting)
+        self.timeout_s = timeout_s
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the episodes: a process is told of one at a time, and there may be millions."""
+        return self.__dict__ | {"episodes": None}
 
     def items(self) -> list[View]:
         """Every episode by every camera; ValueError when there is none."""
-        if not self.episodes:
+        episodes = open_dataset(self.dataset.folder)[1] if self.episodes is None else self.episodes
+        if not episodes:
             raise ValueError(f"no episodes in {self.dataset.folder}")
-        return [View(episode, camera) for episode in self.episodes for camera in self.cameras]
+        return [View(episode, camera) for episode in episodes for camera in self.cameras]
 
     def contents(self) -> str:
         """A hash of the dataset, wherever it lies."""
@@ -56,6 +63,9 @@ class LeRobotSource:
 
     def read(self, view: View) -> Iterator[Clip | Fault]:
         """The clips of one film, cut where the task changes; UnusableVideo with the reason."""
+        return apart(self._clips, view, cutting=self.cutting, timeout_s=self.timeout_s)
+
+    def _clips(self, view: View) -> Iterator[Clip | Fault]:
         try:
             features = tuple(self.arrays.values())
             columns = read_columns(self.dataset, view.episode, features, tolerance_s=self.tolerance_s)

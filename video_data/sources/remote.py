@@ -25,11 +25,15 @@ STORES = (
     "fsspec",
 )  # packages with errors of their own for a store's faults
 
-OURS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)  # this machine's disk or files are spent
+# by which stores tell versions apart
+MARKS = ("size", "ETag", "Content-MD5", "Digest", "Last-Modified", "LastModified", "mtime", "updated")
+SLOWEST = 1000  # [bytes/s] of a whole file, after `stall_s`: a byte now and then would hold a worker for ever
+# This machine's disk or files are spent.
+OURS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 
 
 class Patience(NamedTuple):
-    """How long a store may fail."""
+    """How long a store may fail. What it sends more slowly than `SLOWEST` fails too."""
 
     attempts: int
     wait_s: float  # [s] before the second attempt; twice as long before each further one
@@ -54,7 +58,7 @@ def copied(address: str, patience: Patience, *, whole: Callable[[Path], bool]) -
         for attempt in range(patience.attempts):
             if attempt:
                 time.sleep(patience.wait_s * 2 ** (attempt - 1))
-            fault = _copy(store, inside, path) or ("" if whole(path) else "its end is missing")
+            fault = _copy(store, inside, path, patience.stall_s) or ("" if whole(path) else "its end is missing")
             if not fault:
                 break
         else:
@@ -84,16 +88,37 @@ def open_store(address: str, patience: Patience) -> tuple[Any, str]:
         raise ValueError(f"{address} cannot be asked for: {error}") from error
 
 
-def _copy(store: Any, inside: str, path: Path) -> str:
+def _copy(store: Any, inside: str, path: Path, stall_s: float) -> str:
     """Why a copy is not whole, "" when it is. An error that is not a store's is a fault of ours, and raised."""
     try:
-        promised = store.info(inside).get("size")
-        store.get_file(inside, str(path))
+        before = store.info(inside)
+        store.get_file(inside, str(path), callback=_pace(stall_s))
+        after = store.info(inside)
     except Exception as error:
         check_ours(error)
-        if not isinstance(error, OSError | EOFError) and type(error).__module__.partition(".")[0] not in STORES:
+        if (
+            not isinstance(error, OSError | EOFError | ValueError)
+            and type(error).__module__.partition(".")[0] not in STORES
+        ):
             raise
         told = error.__cause__ or error  # fsspec says "not found" of whatever an http server answers
         return f"{type(told).__name__} {getattr(told, 'status', '')} {getattr(told, 'message', '')}".strip()
-    there = path.stat().st_size
-    return "" if promised is None or there == promised else f"holds {there} of {promised} bytes"
+    there, promised = path.stat().st_size, before.get("size")
+    if promised is not None and there != promised:
+        return f"holds {there} of {promised} bytes"
+    changed = [mark for mark in MARKS if before.get(mark) != after.get(mark)]
+    return f"changed while it was loaded ({', '.join(changed)})" if changed else ""
+
+
+def _pace(stall_s: float) -> Any:
+    """What fsspec calls as bytes arrive; TimeoutError when they come too slowly."""
+    started = 0.0
+
+    def look(_size: int | None, loaded: int, **_: Any) -> None:
+        nonlocal started
+        started = started or time.monotonic()  # not before the server has answered
+        taken_s = time.monotonic() - started
+        if loaded < SLOWEST * (taken_s - stall_s):
+            raise TimeoutError(f"{loaded} bytes in {taken_s:.0f} s")
+
+    return optional("fsspec.callbacks", extra="remote").Callback(hooks={"pace": look})

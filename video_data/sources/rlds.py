@@ -20,7 +20,7 @@ from video_data.decode import Cutting
 from video_data.header import UnusableVideo
 from video_data.resample import Picture
 from video_data.sources.folder import quick_hash
-from video_data.sources.sequence import Steps, check_fit, clips_of, cut_where, finite, read_picture
+from video_data.sources.sequence import Steps, apart, check_fit, clips_of, cut_where, finite, optional, read_picture
 from video_data.sources.tfrecord import Span, parse_example, read_record, spans
 
 INFO, FEATURES = "dataset_info.json", "features.json"
@@ -47,7 +47,7 @@ class RldsSource:
 
     def __init__(
         self, *, folder: str | None, split: str, control_hz: float, cameras: list[str] | None, text: list[str],
-        embodiment: str, arrays: dict[str, str] | None, cutting: Cutting,
+        embodiment: str, arrays: dict[str, str] | None, timeout_s: float, cutting: Cutting,
     ):  # fmt: skip
         if folder is None or not control_hz > 0:
             raise ValueError("source=rlds needs videos=FOLDER and source.control_hz above 0")
@@ -58,9 +58,11 @@ class RldsSource:
             if camera not in there:
                 raise ValueError(f"no camera {camera!r} in {self.folder}; there are {there}")
         self.text, self.embodiment, self.arrays, self.cutting = text, embodiment, arrays or {}, check_fit(cutting)
+        self.timeout_s = timeout_s
 
     def items(self) -> list[View]:
         """Every episode by every camera, found by the headers of the records; ValueError when there is no file."""
+        optional("google.protobuf.message", extra="rlds")
         lengths = shard_lengths(_json(self.folder / INFO), self.split)
         return [item for number, path in enumerate(self._files()) for item in self._views(path, lengths[number:][:1])]
 
@@ -73,7 +75,10 @@ class RldsSource:
         """The clips of one camera, cut where the words change; UnusableVideo with the reason."""
         if view.span is None:
             raise UnusableVideo(view.fault)
-        features = parse_example(read_record(self.folder / view.file, view.span))
+        return apart(self._clips, view, view.span, cutting=self.cutting, timeout_s=self.timeout_s)
+
+    def _clips(self, view: View, span: Span) -> Iterator[Clip | Fault]:
+        features = parse_example(read_record(self.folder / view.file, span))
         pictures = list(features.get(f"steps/observation/{view.camera}", ()))
         if not pictures:
             raise UnusableVideo("has no pictures")

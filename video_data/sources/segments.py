@@ -5,10 +5,12 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from video_data.clip import Fault
+from video_data.sources.files import inside
+from video_data.sources.words import json_lines
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 LONGEST_S = 86_400  # of a segment [s]; frames or milliseconds taken for seconds would make millions of pieces
@@ -56,9 +58,9 @@ def read_rows(path: Path, where: str | None) -> list[dict[str, Any]]:
             with open(path, newline="", encoding="utf-8-sig") as file:
                 rows: list[Any] = list(csv.DictReader(file, delimiter=DELIMITERS[path.suffix.lower()]))
         elif path.suffix.lower() == ".jsonl":
-            rows = [json.loads(line) for line in path.read_text().splitlines() if line.strip()]
+            rows = [json.loads(line) for _, line in json_lines(path)]
         else:
-            rows = list(_walk(json.loads(path.read_text()), (where or "[]").split("/"), {}))
+            rows = list(_walk(json.loads(path.read_text("utf-8-sig")), (where or "[]").split("/"), {}))
     except (csv.Error, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     if not rows or not all(isinstance(row, dict) for row in rows):
@@ -86,7 +88,7 @@ def recordings(rows: Iterable[dict[str, Any]], layout: Layout, *, max_overlap: f
     for number, row in enumerate(rows, start=1):
         video = "(no video)"
         try:
-            video = _inside(_filled(layout.video, row))
+            video = inside(_filled(layout.video, row))
             found.setdefault(video, ([], []))[0].append(_segment(number, row, layout))
         except ValueError as fault:
             found.setdefault(video, ([], []))[1].append(Fault(f"{video}, row {number}", str(fault)))
@@ -151,11 +153,3 @@ def _filled(template: str, row: dict[str, Any]) -> str:
 @lru_cache(maxsize=16)
 def _columns(template: str) -> list[str]:
     return re.findall(r"\{(\w+)\}", template)
-
-
-@lru_cache(maxsize=1 << 16)  # tables have millions of rows and name each video often
-def _inside(name: str) -> str:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"names a video outside of the folder: {name}")
-    return str(path)

@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from video_data.clip import Clip, Fault, clip_key
 from video_data.decode import Cutting
+from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
 from video_data.resample import FITS, Picture, even_cuts, nearest_frames
 
@@ -49,6 +50,20 @@ def check_fit(cutting: Cutting) -> Cutting:
     if cutting.fit not in FITS:
         raise ValueError(f"no source.cutting.fit={cutting.fit!r}; there are {', '.join(FITS)}")
     return cutting
+
+
+def apart(
+    work: Callable[..., Iterator[Clip | Fault]], *args: Any, cutting: Cutting, timeout_s: float
+) -> Iterator[Clip | Fault]:
+    """What `work(*args)` yields, in the decoding process: libraries that read pictures and tables crash and hang too."""
+    for found in shared_decoder(timeout_s).run(_as_arrays, work, args, memory_gb=cutting.memory_gb):
+        yield found if isinstance(found, Fault) else found._replace(frames=torch.from_numpy(found.frames))
+
+
+def _as_arrays(work: Callable[..., Iterator[Clip | Fault]], args: tuple[Any, ...]) -> Iterator[Any]:
+    """Tensors would go by shared memory, which a killed process leaves behind."""
+    for found in work(*args):
+        yield found if isinstance(found, Fault) else found._replace(frames=found.frames.numpy())  # type: ignore[arg-type]
 
 
 def clips_of(films: Iterable[Steps], cutting: Cutting) -> Iterator[Clip | Fault]:

@@ -32,9 +32,12 @@ def read_states(path: Path) -> States:
     """Time stamps and states of one episode; UnusableVideo without the columns."""
     try:
         table = pyarrow.parquet.read_table(path, columns=[TIME, STATE])
-        times_s, values = table[TIME].to_numpy(), np.stack(table[STATE].to_numpy(zero_copy_only=False))
-    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
+        times_s = table[TIME].to_numpy().astype(np.float64)
+        values = np.stack(table[STATE].to_numpy(zero_copy_only=False)).astype(np.float32)
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
         raise UnusableVideo(f"has an unusable {path.name}: {str(error).splitlines()[0]}") from error
-    if len(times_s) < 2 or (np.diff(times_s) <= 0).any():
+    if len(times_s) < 2 or not (np.diff(times_s) > 0).all():
         raise UnusableVideo(f"has an unusable {path.name}: {TIME} does not rise")
-    return States(times_s.astype(np.float64) - times_s[0], values.astype(np.float32))
+    if values.ndim != 2 or not np.isfinite(values).all():
+        raise UnusableVideo(f"has an unusable {path.name}: {STATE} is no row of finite numbers each")
+    return States(times_s - times_s[0], values)

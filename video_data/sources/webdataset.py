@@ -6,15 +6,17 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import groupby
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from webdataset.shardlists import expand_urls
 
 from lapa.files import value_hash
-from video_data.clip import Clip, Fault
+from video_data.clip import Clip, Fault, clip_key
 from video_data.decode import Cutting
 from video_data.header import UnusableVideo
+from video_data.sources.files import files_under
 from video_data.sources.folder import quick_hash, video_clips
 from video_data.sources.remote import Patience, check_ours, copied
 from video_data.sources.sequence import check_fit
@@ -54,10 +56,13 @@ class WebDatasetSource:
         """The shards in order; ValueError when there is none."""
         folder = Path(self.shards).expanduser()
         if folder.is_dir():
-            paths = sorted(folder.rglob("*.tar"))
-            found = [Shard(str(path), path.relative_to(folder).as_posix()) for path in paths]
+            found = [Shard(str(folder / path), path) for path in files_under(folder) if path.endswith(".tar")]
         else:
-            found = [Shard(address, SECRET.sub("", address)) for address in expand_urls(self.shards)]
+            addresses = expand_urls(self.shards)
+            names = [SECRET.sub("", address) for address in addresses]
+            if len(set(names)) < len(names):  # they differ in what is asked with
+                names = [f"{name}#{number}" for number, name in enumerate(names)]
+            found = [Shard(*pair) for pair in zip(addresses, names, strict=True)]
         missing = [shard.address for shard in found if "://" not in shard.address and not Path(shard.address).is_file()]
         if not found or missing:
             raise ValueError(f"no shard {missing[0]}" if missing else f"no shards (*.tar) in {folder}")
@@ -77,43 +82,72 @@ class WebDatasetSource:
                     yield from self._samples(shard, tar)
             except (tarfile.TarError, OSError) as error:
                 check_ours(error)
-                raise UnusableVideo(f"is no tar, or damaged: {error}") from error
+                yield Fault(str(shard), f"is no tar, or damaged: {error}")  # what came before it is kept
 
     def _samples(self, shard: Shard, tar: tarfile.TarFile) -> Iterator[Clip | Fault]:
-        key, members = "", dict[str, tarfile.TarInfo]()
-        for member in tar:
-            folder, _, name = member.name.rpartition("/")
-            stem, _, kind = name.partition(".")
-            if f"{folder}/{stem}" != key:
-                yield from self._sample(shard, key, members, tar)
-                key, members = f"{folder}/{stem}", {}
-            if member.isfile():
-                members[f".{kind.lower()}"] = member
-        yield from self._sample(shard, key, members, tar)
-        if not is_end(tar):
-            yield Fault(f"{shard} after {key.strip('/')}", "is cut off or damaged: the rest cannot be found")
-
-    def _sample(self, shard: Shard, key: str, members: dict[str, Any], tar: tarfile.TarFile) -> Iterator[Clip | Fault]:
-        if not key:
-            return
-        name = f"{shard}/{key.strip('/')}"
-        videos = [kind for kind in members if kind.endswith(self.extensions)]
-        with tempfile.TemporaryDirectory(prefix="lapa-") as folder:
+        seen: set[str] = set()
+        name = str(shard)
+        for key, members in samples(tar):
+            name = f"{shard}/{key}"
+            if name in seen:
+                yield Fault(name, "stands twice in its shard, and not in one place: the first is read")
+                continue
+            seen.add(name)
             try:
-                if not videos:
-                    raise UnusableVideo(f"has no video; it holds {', '.join(sorted(members))}")
-                # names of our own: a tar's may lead out of the folder
-                video = Path(folder) / f"video{PurePosixPath(videos[0]).suffix}"
-                for kind in (videos[0], *(word for word in WORDS if word in members)):
-                    with open(video if kind == videos[0] else video.with_suffix(kind), "wb") as file:
-                        shutil.copyfileobj(tar.extractfile(members[kind]), file)  # type: ignore[arg-type]
-                words = words_of(video, {})
-                words = words._replace(text=words.text or words_in_name(PurePosixPath(key).name))
-                yield from video_clips(video, name, words, self.cutting, self.timeout_s)
+                for number, clip in enumerate(self._clips(name, members, tar)):
+                    yield clip._replace(key=clip_key(name, number))  # several videos of a sample are numbered through
             except UnusableVideo as error:
                 yield Fault(name, str(error))
-            except ValueError as error:
-                yield Fault(name, f"has unreadable words: {str(error).rpartition(': ')[2]}")
+        if not is_end(tar):
+            yield Fault(
+                f"{shard} after {name.removeprefix(f'{shard}/')}", "is cut off or damaged: the rest cannot be found"
+            )
+
+    def _clips(self, name: str, members: list[tarfile.TarInfo], tar: tarfile.TarFile) -> Iterator[Clip]:
+        """Those of every video of a sample; UnusableVideo with the reason."""
+        kinds = {kind_of(member): member for member in members}
+        videos = [kind for kind in kinds if kind.endswith(self.extensions)]
+        if len(kinds) < len(members):
+            raise UnusableVideo("holds two files of one name")
+        if not videos:
+            raise UnusableVideo(f"has no video; it holds {', '.join(sorted(kinds))}")
+        with tempfile.TemporaryDirectory(prefix="lapa-") as folder:
+            for kind in videos:
+                # names of our own: a tar's may lead out of the folder
+                video = Path(folder) / f"video{PurePosixPath(kind).suffix}"
+                unpack(tar, kinds[kind], video)
+                for word in WORDS:
+                    if word in kinds:
+                        unpack(tar, kinds[word], video.with_suffix(word))
+                try:
+                    words = words_of(video, {})
+                except ValueError as error:
+                    raise UnusableVideo(f"has unreadable words: {str(error).rpartition(': ')[2]}") from error
+                words = words._replace(text=words.text or words_in_name(PurePosixPath(name).name))
+                yield from video_clips(video, name, words, self.cutting, self.timeout_s)
+
+
+def samples(tar: tarfile.TarFile) -> Iterator[tuple[str, list[tarfile.TarInfo]]]:
+    """Neighbours of one name up to the first dot, as (name, members); folders, and names that begin with a dot, are none."""
+    files = (member for member in tar if not member.isdir() and not PurePosixPath(member.name).name.startswith("."))
+    for key, members in groupby(
+        files, key=lambda member: member.name.strip("/").removesuffix(kind_of(member, exact=True))
+    ):
+        yield key, list(members)
+
+
+def kind_of(member: tarfile.TarInfo, *, exact: bool = False) -> str:
+    """What stands behind a member's name, ".cam.mp4" of "a/b.cam.mp4"; in small letters unless `exact`."""
+    kind = "".join(PurePosixPath(member.name).name.partition(".")[1:])
+    return kind if exact else kind.lower()
+
+
+def unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    """Copy a member to `path`; UnusableVideo for a link, and for a file with holes: a few bytes can tell of terabytes."""
+    if not member.isreg() or member.issparse():
+        raise UnusableVideo(f"holds {PurePosixPath(member.name).name}, which is a link or has holes")
+    with open(path, "wb") as file:
+        shutil.copyfileobj(tar.extractfile(member), file)  # type: ignore[arg-type]
 
 
 def is_end(tar: tarfile.TarFile) -> bool:

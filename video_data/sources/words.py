@@ -2,11 +2,15 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from video_data.sources.files import inside
+
 MANIFEST = "manifest.jsonl"
 TEXT_KEYS = ("instruction", "text", "caption", "task")
+LONGEST_BYTES = 1 << 20  # of a file with the words of one video; what is longer is something else
 
 
 class Words(NamedTuple):
@@ -17,16 +21,29 @@ class Words(NamedTuple):
 
 
 def read_manifest_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """Rows of `folder/manifest.jsonl` by their "path", {} without the file; ValueError names a line that is none."""
+    """Rows of `folder/manifest.jsonl` by their "path" in the folder, {} without the file; ValueError names a wrong line."""
     path = folder / MANIFEST
     rows: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(path.read_text().splitlines() if path.is_file() else [], start=1):
-        if line.strip():
-            row = _parse(line, f"{path}, line {number}")
-            if not isinstance(row.get("path"), str):
-                raise ValueError(f'{path}, line {number}: no "path"; it has {sorted(row)}')
-            rows[row["path"]] = row
+    for number, line in json_lines(path) if path.is_file() else ():
+        where = f"{path}, line {number}"
+        row = _parse(line, where)
+        if not isinstance(row.get("path"), str):
+            raise ValueError(f'{where}: no "path"; it has {sorted(row)}')
+        try:
+            name = inside(row["path"])
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
+        if name in rows:
+            raise ValueError(f"{where}: {name} has a line already")
+        rows[name] = row
     return rows
+
+
+def json_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """(number from 1, line) of those that are not empty. Only "\\n" ends one: words may hold other separators."""
+    for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), start=1):
+        if line.strip():
+            yield number, line
 
 
 def words_of(video: Path, row: dict[str, Any]) -> Words:
@@ -45,8 +62,14 @@ def words_in_name(stem: str) -> str:
 def _beside(video: Path) -> dict[str, Any]:
     text, table = video.with_suffix(".txt"), video.with_suffix(".json")
     if text.is_file():
-        return {"text": text.read_text()}
-    return _parse(table.read_text(), str(table)) if table.is_file() else {}
+        return {"text": _read(text)}
+    return _parse(_read(table), str(table)) if table.is_file() else {}
+
+
+def _read(path: Path) -> str:
+    if path.stat().st_size > LONGEST_BYTES:
+        raise ValueError(f"{path}: {path.stat().st_size} bytes are no words of one video")
+    return path.read_text("utf-8-sig")
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -80,9 +80,9 @@ def _loaded(name: str, **what: Any) -> str:
 
 def _may_pass(error: Exception) -> bool:
     """Whether it is a server's own fault or a lost connection; not "no such dataset", not "offline"."""
-    cause = error.__cause__ or error
-    response = getattr(cause, "response", None)
-    return isinstance(cause, HTTPError) and (response is None or response.status_code >= 500)
+    causes = [cause for cause in (error, error.__cause__) if isinstance(cause, HTTPError)]
+    responses = [getattr(cause, "response", None) for cause in causes]
+    return bool(causes) and all(response is None or response.status_code >= 500 for response in responses)
 
 
 def _first_line(error: Exception) -> str:

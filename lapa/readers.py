@@ -34,7 +34,7 @@ Source = Callable[["ClipStream", int], Filled]  # of a stream, from the batch af
 def read_here(stream: "ClipStream", before: int) -> Filled:
     """By this process, when asked."""
     for block in stream.blocks(before):
-        yield block, [record for clip in block.clips for record in stream.records(int(clip), block.epoch)]
+        yield block, _records(stream, block.clips.tolist(), block.epoch)
 
 
 class Part(NamedTuple):
@@ -89,8 +89,11 @@ class _Read(Dataset):
         self.streams = streams
 
     def __getitem__(self, part: Part) -> list[Any]:
-        stream = self.streams[part.stream]
-        return [record for clip in part.clips for record in stream.records(clip, part.epoch)]
+        return _records(self.streams[part.stream], part.clips, part.epoch)
+
+
+def _records(stream: "ClipStream", clips: list[int], epoch: int) -> list[Any]:
+    return [record for clip in clips for record in stream.records(clip, epoch)]
 
 
 def _cuts(block: Block) -> Iterator[slice]:

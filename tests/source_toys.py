@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from lapa.config import compose
-from video_data.build import make_source
+from lapa.stage import read_manifest
+from video_data.build import main, make_source
 from video_data.clip import Clip
 from video_data.header import UnusableVideo
 
@@ -34,6 +35,12 @@ def source(name: str, videos: Any, *more: str) -> Any:
         compose("build", [f"source={name}", f"videos='{videos}'", "out=x", "image_px=16", "max_clip_s=2", *more])
     )
     return ForkingPickler.loads(ForkingPickler.dumps(made))
+
+
+def built(name: str, videos: Any, out: Any, *more: str) -> dict[str, Any]:
+    """What `lapa build source=name` writes down of itself, in this process."""
+    main(compose("build", [f"source={name}", f"videos={videos}", f"out={out}", "num_workers=0", *more]))
+    return read_manifest(out)
 
 
 def read_all(made: Any) -> tuple[list[Clip], dict[str, str]]:

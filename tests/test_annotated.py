@@ -4,11 +4,8 @@ import json
 
 import pytest
 from raw_videos import block_left, cut_short, steady, write_video
-from source_toys import read_all, source
+from source_toys import built, read_all, source
 
-from lapa.config import compose
-from lapa.stage import read_manifest
-from video_data.build import main
 from video_data.sources.segments import seconds
 
 
@@ -113,15 +110,7 @@ def test_ego4d_of_both_releases(tmp_path, video, wrap, rows):
 
 def test_the_door_counts_and_a_new_table_is_a_new_result(tmp_path, video):
     made = annotated(tmp_path / "v", video, ["a.mp4,good,1,3", "a.mp4,bad,4,4"])
-    settings = [
-        "source=annotated",
-        f"videos={tmp_path / 'v'}",
-        f"out={tmp_path / 'out'}",
-        "image_px=64",
-        "num_workers=0",
-    ]
-    main(compose("build", settings))
-    manifest = read_manifest(tmp_path / "out")
+    manifest = built("annotated", tmp_path / "v", tmp_path / "out", "image_px=64")
     assert manifest["count"] == 1 and manifest["quarantined"] == 1 and manifest["frames"] == 20
     before = made.contents()
     write_csv(tmp_path / "v", ["a.mp4,better,1,3"])

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 from bad_servers import answer, changing, drip, in_turn, refuse, reset, serving, stall
 from raw_videos import cut_short, steady, write_video
-from source_toys import read_all, source
+from source_toys import built, read_all, source
 
 from lapa.config import compose
 from lapa.shards import read_shard, shard_paths
@@ -100,15 +100,7 @@ def test_the_door_keeps_what_lies_before_the_damage(tmp_path, video):
     (tmp_path / "whole").write_bytes(shard(video, 3))
     (tmp_path / "v").mkdir()
     cut_short(tmp_path / "whole", tmp_path / "v" / "cut.tar", share=0.5)
-    settings = [
-        "source=webdataset",
-        f"videos={tmp_path / 'v'}",
-        f"out={tmp_path / 'out'}",
-        "image_px=16",
-        "num_workers=0",
-    ]
-    main(compose("build", settings))
-    manifest = read_manifest(tmp_path / "out")
+    manifest = built("webdataset", tmp_path / "v", tmp_path / "out", "image_px=16")
     assert manifest["count"] == manifest["quarantined"] == 1
 
 

@@ -12,6 +12,8 @@ from rich.table import Table
 from lapa.settings import steps_of
 from lapa.stage import MANIFEST
 
+Steps = Mapping[str, Mapping[str, Any]]
+
 
 class Step(NamedTuple):
     """How one step went: seconds in this run, and whether its inputs were unchanged."""
@@ -23,37 +25,63 @@ class Step(NamedTuple):
 
 
 def main(cfg: DictConfig) -> None:
-    """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, those of a recipe with settings for
-    `cfg.setting` and `cfg.arms`; ends with a table.
+    """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, `cfg.jobs` at a time, those of a
+    recipe with settings for `cfg.setting` and `cfg.arms`; ends with a table.
     """
     console = Console()
     base = Path(cfg.out)
     # Reports last: what a recipe adds to another's steps comes behind them.
     wanted = steps_of(cfg.recipe, setting=cfg.setting, arms=cfg.arms)
-    steps = sorted(wanted.items(), key=lambda item: item[1]["door"] == "report")
-    done = []
-    for number, (name, step) in enumerate(steps, start=1):
-        console.rule(f"{number}/{len(steps)}  {name}  (lapa {step['door']})")
-        done.append(run_step(name, step, base, cfg))
-    console.print(summary(done))
+    steps = dict(sorted(wanted.items(), key=lambda item: item[1]["door"] == "report"))
+    console.print(summary(_at_once(steps, cfg, console) if cfg.jobs > 1 else _in_turn(steps, cfg, console)))
     page = base / "report" / "page.html"
     if page.is_file():
         console.print(f"page: {page.resolve()}", soft_wrap=True)
 
 
-def run_step(name: str, step: Mapping[str, Any], base: Path, cfg: DictConfig) -> Step:
-    """Enter one door. Everything under `base` is the recipe's own, so a changed step replaces its old result."""
+def _in_turn(steps: Steps, cfg: DictConfig, console: Console) -> list[Step]:
+    """Enter one door after the other, in this process."""
     from lapa.cli import enter
 
-    out, started = base / name, time.time()
-    before = _stamp(out)
-    common = [f"out={out}", "overwrite=true", f"num_workers={cfg.num_workers}", f"seed={cfg.seed}"]
-    enter(step["door"], [*common, *step["with"]], Path(cfg.config_dir) if cfg.config_dir else None)
-    return Step(name, step["door"], time.time() - started, before is not None and _stamp(out) == before)
+    done = []
+    for number, (name, step) in enumerate(steps.items(), start=1):
+        console.rule(f"{number}/{len(steps)}  {name}  (lapa {step['door']})")
+        before, started = _stamp(cfg, name), time.time()
+        enter(step["door"], _overrides(name, step, cfg), Path(cfg.config_dir) if cfg.config_dir else None)
+        done.append(Step(name, step["door"], time.time() - started, _unchanged(before, cfg, name)))
+    return done
 
 
-def _stamp(out: Path) -> int | None:
-    manifest = out / MANIFEST
+def _at_once(steps: Steps, cfg: DictConfig, console: Console) -> list[Step]:
+    """Up to `cfg.jobs` doors at a time, each in a process of its own."""
+    from lapa.side_by_side import needs, run_side_by_side
+
+    before, done = {name: _stamp(cfg, name) for name in steps}, []
+    own = ["--config-dir", str(cfg.config_dir)] if cfg.config_dir else []
+    commands = {name: [step["door"], *_overrides(name, step, cfg), *own] for name, step in steps.items()}
+
+    def ended(name: str, seconds: float) -> None:
+        done.append(Step(name, steps[name]["door"], seconds, _unchanged(before[name], cfg, name)))
+        console.print(f"{name}  {'unchanged' if done[-1].skipped else f'{seconds:.0f} s'}", highlight=False)
+
+    run_side_by_side(
+        commands, needs(steps, str(cfg.out)), jobs=cfg.jobs, logs=Path(cfg.out) / "logs", console=console, ended=ended
+    )
+    return done
+
+
+def _overrides(name: str, step: Mapping[str, Any], cfg: DictConfig) -> list[str]:
+    """Everything under `cfg.out` is the recipe's own, so a changed step replaces its old result."""
+    common = [f"out={Path(cfg.out) / name}", "overwrite=true", f"num_workers={cfg.num_workers}", f"seed={cfg.seed}"]
+    return [*common, *step["with"]]
+
+
+def _unchanged(before: int | None, cfg: DictConfig, name: str) -> bool:
+    return before is not None and _stamp(cfg, name) == before
+
+
+def _stamp(cfg: DictConfig, name: str) -> int | None:
+    manifest = Path(cfg.out) / name / MANIFEST
     return manifest.stat().st_mtime_ns if manifest.is_file() else None
 
 

@@ -11,7 +11,8 @@ ARMS = ("scratch", "unipi", "vpt", "lapa", "shuffled", "actionvla")  # from what
 COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series
 SETTINGS = {  # folder: (in words, what the videos show)
     "in_domain": ("In domain", "videos of the same robot, same tasks, same room"),
-    "cross_task": ("Cross-task", "videos of other tasks"),
+    "cross_task": ("Cross-task", "videos of all tasks, demonstrations of other tasks than most that are asked for"),
+    "new_tasks": ("New tasks", "videos of other tasks than any that is asked for"),
     "cross_environment": ("Cross-environment", "videos of other tables, lights, cameras, textures"),
     "cross_embodiment": ("Cross-embodiment", "videos of another robot"),
     "human": ("Human video only", "videos of a hand-like body"),

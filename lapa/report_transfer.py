@@ -90,8 +90,8 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     shared = (rules.control, rules.ceiling)
     matrix = cells(found, shared=shared)
     blocks = settings(found, shared=shared) or list(matrix.values())
-    tables = corrected([table(block, demonstrated, rules) for block in blocks])
-    cell_tables = corrected([table(block, demonstrated, rules) for block in matrix.values()])
+    tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])
+    cell_tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in matrix.values()])
     verdict, headline = opening_words(tables, rules)
     told = [*unfinished(stages), *_told(tables)]
     success = Success(verdict, headline, None, [], told)
@@ -103,7 +103,9 @@ def single(stages: Sequence[Stage], success: Success, rules: Rules) -> Transfer:
     arms = {arm_name(stage): stage for stage in stages if stage.finished and stage.episodes}
     block = Setting("", "all tasks", "", in_order(arms), {})
     blocks = [block] if arms else []
-    return Transfer(success, blocks, corrected([table(block, _demonstrated(stages), rules) for block in blocks]), {})
+    return Transfer(
+        success, blocks, corrected([table(block, _shown(_demonstrated(stages), ""), rules) for block in blocks]), {}
+    )
 
 
 def table(block: Setting, demonstrated: set[str] | None, rules: Rules) -> SettingTable:
@@ -191,11 +193,21 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
     )
 
 
-def _demonstrated(stages: Sequence[Stage]) -> set[str] | None:
-    """Hashes of the tasks in the run's demonstrations, the same for all robots; None when they do not say."""
-    facts = (stage.fact for stage in stages if stage.name.split("/")[-1] == DEMOS and not ablated(stage))
-    hashes = next(facts, {}).get("config", {}).get("task_hashes")
-    return None if hashes is None else set(hashes)
+def _demonstrated(stages: Sequence[Stage]) -> dict[str, set[str]]:
+    """{folder: hashes of the tasks in its demonstrations}; "" is the run's own. Those that do not say are left out."""
+    found = {}
+    for stage in stages:
+        place, _, last = stage.name.rpartition("/")
+        hashes = stage.fact.get("config", {}).get("task_hashes")
+        if last == DEMOS and not ablated(stage) and hashes is not None:
+            found[place] = set(hashes)
+    return found
+
+
+def _shown(demonstrated: Mapping[str, set[str]], name: str) -> set[str] | None:
+    """What is demonstrated in a setting: in its own folder, the run's, or that of another robot, who does the same."""
+    order = [name, "", *demonstrated]
+    return next((demonstrated[place] for place in order if place in demonstrated), None)
 
 
 def _halves(

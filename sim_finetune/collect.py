@@ -17,7 +17,7 @@ from sim_finetune.demos import Plan, plan_slices, summarise, write_slice
 from sim_finetune.embodiment import load_embodiment
 from sim_finetune.episode import Jolts, Studio, film, kept_env, look_of, play, seed_block
 from sim_finetune.exports import check_format, export
-from sim_finetune.library import load_library, manifest_folder, with_tasks
+from sim_finetune.library import load_library, manifest_folder, of_families, with_tasks
 
 
 def body_facts(studio: Studio) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def body_facts(studio: Studio) -> dict[str, Any]:
 def main(cfg: DictConfig) -> None:
     """`lapa collect tasks=DIR embodiment=NAME out=DIR`: demonstrations that the expert completed, and only those."""
     check_format(cfg.export)
-    folder, specs = Path(cfg.tasks), load_library(Path(cfg.tasks))
+    folder, specs = Path(cfg.tasks), of_families(load_library(Path(cfg.tasks)), cfg.families)
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.demos_per_task * cfg.tries)
     plan = Plan(specs, Studio.of(cfg), Jolts(**cfg.jolts), seeds, cfg.tries)
     with open_stage(with_tasks(cfg, specs), inputs={"tasks": manifest_folder(folder)}) as stage:

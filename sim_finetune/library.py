@@ -88,6 +88,14 @@ def load_libraries(folders: Path | str | Sequence[str]) -> list[TaskSpec]:
     return [spec for folder in each for spec in load_library(folder)]
 
 
+def of_families(specs: list[TaskSpec], families: Sequence[str] | None) -> list[TaskSpec]:
+    """The tasks of those families, in their order, or all when None; ValueError for a family that has no task."""
+    there = {spec.family for spec in specs}
+    if missing := sorted(set(families or ()) - there):
+        raise ValueError(f"no task of the families {missing}; there are {sorted(there)}")
+    return specs if families is None else [spec for spec in specs if spec.family in families]
+
+
 def manifest_folder(folder: Path | str | Sequence[str]) -> Path | None:
     """The folder when a door made it, to be hashed as an input; None for hand-written tasks, and for several folders:
     `with_tasks` says what is in them.

@@ -21,7 +21,7 @@ def fake_door(cfg):
 
 def walk_of(steps, out, **chosen):
     """What the door `run` is given for a recipe."""
-    cfg = {"out": str(out), "num_workers": 0, "seed": 0, "config_dir": None, "setting": "all", "arms": None}
+    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "setting": "all", "arms": None}
     return OmegaConf.create({**cfg, "recipe": steps, **chosen})
 
 

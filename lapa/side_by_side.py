@@ -1,0 +1,102 @@
+"""Steps of a recipe at the same time: each in a process of its own, as soon as the steps whose folders it names are done."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+THREADS = "OMP_NUM_THREADS"
+TOLD_LINES = 12  # of the log of a step that failed
+LOOKED_BYTES = 400  # at the end of a log, for what the step's own bar says
+EVERY_S = 1.0
+
+
+def needs(steps: Mapping[str, Mapping[str, Any]], base: str) -> dict[str, set[str]]:
+    """{step: the steps before it whose folders under `base` its overrides name}; a report needs all before it."""
+    found: dict[str, set[str]] = {}
+    for name, step in steps.items():
+        text = "\n".join(step["with"])
+        found[name] = {
+            other
+            for other in found
+            if step["door"] == "report" or re.search(f"{re.escape(f'{base}/{other}')}(?![\\w.-])", text)
+        }
+    return found
+
+
+def run_side_by_side(
+    commands: Mapping[str, list[str]], needed: Mapping[str, set[str]], *, jobs: int, logs: Path, console: Console,
+    ended: Callable[[str, float], None],
+) -> None:  # fmt: skip
+    """Run `python -m lapa *commands[name]` for every step, `jobs` at a time, each with its share of the cores' threads.
+
+    What a step prints goes to `logs/<step>.log`; the bar shows the last line of each that runs. ended: called with each
+    step and its seconds. ChildProcessError with the end of its log when a step fails; those that run are waited for, no
+    others begun.
+    """
+    environment = {THREADS: str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ}
+    waiting, done = dict(commands), set[str]()
+    with ThreadPoolExecutor(jobs) as pool, _bar(console) as progress:
+        total = progress.add_task("steps", total=len(commands))
+        running: dict[Future[float], str] = {}
+        rows: dict[str, Any] = {}
+        while waiting or running:
+            for name in _ready(waiting, needed, done)[: jobs - len(running)]:
+                running[pool.submit(_run, waiting.pop(name), _log(logs, name), environment)] = name
+                rows[name] = progress.add_task(name, total=None)
+            finished, _ = wait(running, timeout=EVERY_S, return_when=FIRST_COMPLETED)
+            for name in running.values():
+                progress.update(rows[name], description=f"{name}  {_last_line(_log(logs, name))}")
+            for future in finished:
+                name = running.pop(future)
+                progress.remove_task(rows.pop(name))
+                ended(name, future.result())
+                done.add(name)
+                progress.advance(total)
+
+
+def _bar(console: Console) -> Progress:
+    text = TextColumn("{task.description}", markup=False)
+    return Progress(text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+
+
+def _ready(waiting: Mapping[str, Any], needed: Mapping[str, set[str]], done: set[str]) -> list[str]:
+    return [name for name in waiting if needed[name] <= done]
+
+
+def _log(logs: Path, name: str) -> Path:
+    return logs / f"{name.replace('/', '.')}.log"
+
+
+def _run(command: list[str], log: Path, environment: Mapping[str, str]) -> float:
+    """Seconds that the command took; ChildProcessError with what it said last when it failed."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    with open(log, "wb") as file:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
+        status = subprocess.run([sys.executable, "-m", "lapa", *command], env=environment, **streams).returncode
+    if status:
+        said = "\n".join(list(_lines(log.read_bytes()))[-TOLD_LINES:])
+        raise ChildProcessError(f"lapa {command[0]} ended with status {status}; all it said is in {log}:\n{said}")
+    return time.time() - started
+
+
+def _last_line(log: Path) -> str:
+    if not log.is_file():
+        return ""
+    with open(log, "rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - LOOKED_BYTES))
+        return next(reversed(list(_lines(file.read()))), "")[-60:]
+
+
+def _lines(said: bytes) -> Iterator[str]:
+    """Lines that hold something; of a bar that was drawn again and again each drawing is one."""
+    yield from (line.strip() for line in re.split(r"[\r\n]+", said.decode(errors="replace")) if line.strip())

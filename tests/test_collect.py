@@ -93,6 +93,18 @@ def test_failed_episodes_are_dropped_and_counted(tasks, tmp_path):
     assert manifest["count"] + manifest["dropped_episodes"] == 8 and manifest["dropped_episodes"] > 0
 
 
+def test_some_families_have_the_demonstrations_they_have_among_all(tasks, demos, tmp_path):
+    main(compose("collect", overrides(tasks, tmp_path / "out", "families=[reach]")))
+    assert _films_of(tmp_path / "out", "reach") == _films_of(demos, "reach") and not _films_of(tmp_path / "out", "push_to_zone")
+    with pytest.raises(ValueError, match=r"no task of the families \['juggle'\]; there are \['push_to_zone', 'reach'\]"):
+        main(compose("collect", overrides(tasks, tmp_path / "none", "families=[reach,juggle]")))
+
+
+def _films_of(folder, family):
+    samples = list(ShardIndex(shard_paths(folder)))
+    return {(sample["json"]["seed"], sample["mp4"]) for sample in samples if sample["json"]["family"] == family}
+
+
 def test_slices_hold_each_demonstration_once_and_mix_tasks(tmp_path):
     slices = plan_slices(tmp_path, num_tasks=3, demos_per_task=5, demos_per_shard=6)
     demos = [demo for one in slices for demo in one.demos]

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from lapa.files import file_hash, value_hash, write_json
+from lapa.lock import writing
 
 MANIFEST, FINGERPRINT, TIMING, LOG = "manifest.json", "fingerprint.json", "timing.json", "log.jsonl"
 EPISODES = "episodes.parquet"  # of rollouts: episodes.jsonl, which is a result, and how long each decision took
@@ -49,22 +50,24 @@ def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
     """Enter the stage that fills `cfg.out` from `inputs` ({config key, dotted within a group: folder with a manifest}).
 
     `done` is true when the folder already holds this very result. A half-made folder of the same fingerprint goes on;
-    one of another fingerprint is refused with what differs, or cleared when `cfg.overwrite` is set.
+    one of another fingerprint is refused with what differs, or cleared when `cfg.overwrite` is set; one that another
+    process is writing is refused (`lapa.lock`).
     """
-    out, wanted = Path(cfg.out), _wanted(cfg, inputs)
-    done = _prepare(out, wanted, overwrite=bool(cfg.get("overwrite", False)))
-    stage = Stage(out, wanted["config"], wanted["inputs"], done)
-    if done:
-        print(f"{out}: unchanged, skipped")
-    started = time.time()
-    try:
-        yield stage
-    except BaseException:
-        with suppress(OSError):  # a full disk has been told of by what it stopped
+    with writing(out := Path(cfg.out)):
+        wanted = _wanted(cfg, inputs)
+        done = _prepare(out, wanted, overwrite=bool(cfg.get("overwrite", False)))
+        stage = Stage(out, wanted["config"], wanted["inputs"], done)
+        if done:
+            print(f"{out}: unchanged, skipped")
+        started = time.time()
+        try:
+            yield stage
+        except BaseException:
+            with suppress(OSError):  # a full disk has been told of by what it stopped
+                _add_time(out, time.time() - started)
+            raise
+        if not done:
             _add_time(out, time.time() - started)
-        raise
-    if not done:
-        _add_time(out, time.time() - started)
 
 
 @contextmanager

@@ -95,8 +95,12 @@ def test_failed_episodes_are_dropped_and_counted(tasks, tmp_path):
 
 def test_some_families_have_the_demonstrations_they_have_among_all(tasks, demos, tmp_path):
     main(compose("collect", overrides(tasks, tmp_path / "out", "families=[reach]")))
-    assert _films_of(tmp_path / "out", "reach") == _films_of(demos, "reach") and not _films_of(tmp_path / "out", "push_to_zone")
-    with pytest.raises(ValueError, match=r"no task of the families \['juggle'\]; there are \['push_to_zone', 'reach'\]"):
+    assert _films_of(tmp_path / "out", "reach") == _films_of(demos, "reach") and not _films_of(
+        tmp_path / "out", "push_to_zone"
+    )
+    with pytest.raises(
+        ValueError, match=r"no task of the families \['juggle'\]; there are \['push_to_zone', 'reach'\]"
+    ):
         main(compose("collect", overrides(tasks, tmp_path / "none", "families=[reach,juggle]")))
 
 

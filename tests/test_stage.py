@@ -1,5 +1,8 @@
 """lapa.stage: the same settings skip, other settings are refused or replace, half a result goes on."""
 
+import subprocess
+import sys
+
 import pytest
 from omegaconf import OmegaConf
 
@@ -65,3 +68,24 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
 def test_a_missing_input_is_named(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
         run(tmp_path / "out", inputs={"source": tmp_path / "nowhere"})
+
+
+def test_a_folder_that_another_process_writes_is_refused_until_it_ends(tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+from lapa.lock import writing
+with writing(Path({str(tmp_path / "out")!r})):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(
+        BlockingIOError, match=rf"out is being written by process {other.pid} on .*; wait for it or stop it"
+    ):
+        assert run(tmp_path / "out") == "made"
+    other.kill()  # which leaves its lock's file, held by nobody
+    other.wait()
+    assert run(tmp_path / "out") == "made"
+    assert not list(tmp_path.glob(".*.lock"))

@@ -1,6 +1,6 @@
 """1,000 broken, odd and hostile video files in; what `lapa build` made of each kind, and at what cost, out.
 
-python benchmarks/fuzz_video.py        settings: files=1000 seed=0 timeout_s=60 memory_gb=1 decoder=decord folder=FOLDER (stays)
+python benchmarks/fuzz_video.py        settings: files=1000 seed=0 timeout_s=60 memory_gb=1 decoder=av folder=FOLDER (stays)
 Ends with 1 when the build fails, or when a file is in no shard and in neither list.
 """
 
@@ -25,7 +25,7 @@ from video_data.clip import clip_key
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 from raw_videos import no_pictures, steady, turned, write_video
 
-GIVEN = {"files": "1000", "seed": "0", "timeout_s": "60", "memory_gb": "1", "decoder": "decord", "folder": ""}
+GIVEN = {"files": "1000", "seed": "0", "timeout_s": "60", "memory_gb": "1", "decoder": "av", "folder": ""}
 WHOLE = {"mp4": "libx264", "mkv": "libx265", "avi": "mpeg4", "webm": "libvpx-vp9", "gif": "gif", "mov": "libx264"}
 ODD = [("mkv", "ffv1", form) for form in ("gray", "yuv410p", "yuv411p", "yuv444p16le", "gbrp10le", "bgra", "gray16le")]
 ODD += [("mp4", "libx264", form) for form in ("yuv444p", "yuv422p", "yuv420p10le", "gray", "yuvj420p")]

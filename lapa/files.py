@@ -37,8 +37,8 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write a line of JSON for each row atomically, keys sorted; no row, an empty file."""
-    with atomic_path(path) as partial:
-        partial.write_text("".join(json.dumps(row, sort_keys=True) + "\n" for row in rows))
+    with atomic_path(path) as partial, open(partial, "w") as file:
+        file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
 
 
 def file_hash(path: Path) -> str:

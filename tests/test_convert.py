@@ -141,6 +141,14 @@ def test_broken_episodes_are_left_out_and_told(tmp_path):
     assert told[1] == {"item": "episode 1", "reason": "has numbers in action that are not finite"}
 
 
+def test_an_episode_that_hangs_what_reads_it_is_broken(dataset, tmp_path):
+    """Read elsewhere: a library that hangs or crashes on a film does not end the conversion."""
+    with pytest.raises(ValueError, match="none of 3 episodes can be used"):
+        convert(dataset, tmp_path / "demos", "timeout_s=0")
+    told = [json.loads(line) for line in (tmp_path / "demos/quarantine.jsonl").read_text().splitlines()]
+    assert [row["reason"] for row in told] == ["hangs the decoder: nothing for 0 s (timeout_s)"] * 3
+
+
 def faulty(column: str, change):
     rows = rows_of(1, 7, 1)
     rows[column] = change(rows[column])

@@ -16,18 +16,10 @@ from lapa.files import write_json
 from lapa.shards import write_shard
 from lapa.stage import Stage, open_stage, renamed
 from video_data.filters import Filters
-from video_data.outcome import (
-    MOST_SHARDS,
-    Outcome,
-    merge,
-    print_outcome,
-    read_outcome,
-    resume_path,
-    shard_path,
-    write_lists,
-)
+from video_data.outcome import MOST_SHARDS, merge, resume_path, shard_path
 from video_data.page import PER_SHARD, write_page
 from video_data.read import Cleaning, Part, read_item
+from video_data.tally import Tally, Told, print_told, tally, tell, total
 from video_data.text import check_patterns
 from video_data.thin import drop_twins
 from video_data.twins import check_max_bits
@@ -53,11 +45,11 @@ def main(cfg: DictConfig) -> None:
         to_do = [job for job in jobs if not resume_path(stage.out, f"clips-{job.number:06d}").is_file()]
         work = partial(build_shard, source=source, cleaning=cleaning, out=stage.out)
         started = time.time()
-        fresh = merge(run_all(work, to_do, executor=instantiate(cfg.executor), label="build"))
+        fresh = total(run_all(work, to_do, executor=instantiate(cfg.executor), label="build"))
         rates = _rates(fresh, time.time() - started)
         shards = [job.number for job in jobs]
         drop_twins(stage.out, shards, max_bits=cleaning.filters.max_twin_bits, executor=instantiate(cfg.executor))
-        _finish(stage, cfg, [read_outcome(stage.out, shard) for shard in shards], rates)
+        _finish(stage, cfg, tell(stage.out, shards), rates)
 
 
 def make_source(cfg: DictConfig) -> Any:
@@ -93,7 +85,7 @@ def plan(items: list[Any], videos_per_shard: int) -> list[Job]:
     return [Job(number, items[start : start + videos_per_shard]) for number, start in enumerate(starts)]
 
 
-def build_shard(job: Job, *, source: Any, cleaning: Cleaning, out: Path) -> Outcome:
+def build_shard(job: Job, *, source: Any, cleaning: Cleaning, out: Path) -> Tally:
     """Write `clips-<number>.tar` and what became of each of its videos. No tar is made of no clip.
 
     The outcome is written last: where it is, the shard is whole.
@@ -110,7 +102,7 @@ def build_shard(job: Job, *, source: Any, cleaning: Cleaning, out: Path) -> Outc
     write_shard(resume_path(out, f"examples-{job.number:06d}", "tar"), _few(parts))
     outcome = merge(part.outcome for part in parts)
     write_json(resume_path(out, f"clips-{job.number:06d}"), outcome._asdict())
-    return outcome
+    return tally(outcome)
 
 
 def _few(parts: list[Part]) -> Iterator[dict[str, Any]]:
@@ -122,29 +114,28 @@ def _few(parts: list[Part]) -> Iterator[dict[str, Any]]:
             yield example
 
 
-def _rates(fresh: Outcome, seconds: float) -> dict[str, float]:
-    return {"videos/s": fresh.videos / seconds, "clips/s": fresh.clips / seconds, "frames/s": fresh.frames / seconds}
+def _rates(fresh: Tally, seconds: float) -> dict[str, float]:
+    return {f"{name}/s": fresh.counts[name] / seconds for name in ("videos", "clips", "frames")}
 
 
-def _finish(stage: Stage, cfg: DictConfig, outcomes: list[Outcome], rates: dict[str, float]) -> None:
-    outcome = merge(outcomes)
-    write_lists(stage.out, outcome)
-    write_page(stage.out, outcome, outcomes)
-    print_outcome(outcome, rates=rates)
+def _finish(stage: Stage, cfg: DictConfig, told: Told, rates: dict[str, float]) -> None:
+    write_page(stage.out, told)
+    print_told(told, rates=rates)
     print(f"page: {(stage.out / 'page.html').resolve()}")
-    counts = {"videos": outcome.videos, "frames": outcome.frames, "dropped": outcome.reasons()}
-    counts |= {"quarantined": len(outcome.quarantined), "cuts": outcome.cuts, "cleaned_texts": outcome.cleaned_texts}
-    stage.log(stage="build", clips=outcome.clips, **counts, **rates)
-    if outcome.clips == 0:
+    counts, embodiments = told.tally.counts, dict(sorted(told.tally.embodiments.items()))
+    names = ("videos", "frames", "quarantined", "cuts", "cleaned_texts")
+    facts = {"dropped": dict(sorted(told.tally.dropped.items())), **{name: counts[name] for name in names}}
+    stage.log(stage="build", clips=counts["clips"], **facts, **rates)
+    if counts["clips"] == 0:
         raise ValueError(
-            f"none of {outcome.videos} videos gave a clip: see {stage.out}/dropped.jsonl, quarantine.jsonl"
+            f"none of {counts['videos']} videos gave a clip: see {stage.out}/dropped.jsonl, quarantine.jsonl"
         )
     stage.finish(
         record="Clip",
-        count=outcome.clips,
+        count=counts["clips"],
         fps=cfg.fps,
         image_px=cfg.image_px,
         min_clip_s=cfg.filters.min_clip_s,
-        embodiments=outcome.embodiments,
-        **counts,
+        embodiments=embodiments,
+        **facts,
     )

@@ -1,6 +1,7 @@
 """A LeRobotDataset in (folder or name on the hub); shards of demonstrations, as the expert's, out."""
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from lapa import hub
 from lapa.demos import totals
 from lapa.executor import run_all
 from lapa.files import write_json, write_jsonl
-from lapa.lerobot import Dataset, contents, names_of, open_dataset
+from lapa.lerobot import Dataset, Episode, contents, names_of, open_dataset
 from lapa.lerobot_rows import BrokenEpisode
 from lapa.shards import ShardIndex, shard_paths, write_shard
 from lapa.stage import Stage, open_stage
 from video_data.build import Job, plan
+from video_data.decoder import shared_decoder
 from video_data.demonstration import Form, demonstrations
-from video_data.outcome import print_quarantine
+from video_data.header import UnusableVideo
 from video_data.resample import FITS
+from video_data.tally import REASONS_SHOWN, print_quarantine
 
 
 def main(cfg: DictConfig) -> None:
@@ -34,7 +37,8 @@ def main(cfg: DictConfig) -> None:
             return
         jobs = plan(episodes, cfg.demos_per_shard)
         to_do = [job for job in jobs if not _outcome_path(stage.out, job).is_file()]
-        work = partial(convert_shard, dataset=dataset, form=form, out=stage.out)
+        limits = {"timeout_s": cfg.timeout_s, "memory_gb": cfg.memory_gb}
+        work = partial(convert_shard, dataset=dataset, form=form, out=stage.out, **limits)
         for _ in run_all(work, to_do, num_workers=cfg.num_workers, label="convert"):
             pass
         broken = [row for job in jobs for row in json.loads(_outcome_path(stage.out, job).read_text())]
@@ -82,24 +86,34 @@ def _outcome_path(out: Path, job: Job) -> Path:
     return out / "resume" / f"demos-{job.number:06d}.json"
 
 
-def convert_shard(job: Job, *, dataset: Dataset, form: Form, out: Path) -> None:
-    """Write `demos-<number>.tar`, unless no episode was good, and then which were broken and why."""
+def convert_shard(job: Job, *, dataset: Dataset, form: Form, out: Path, timeout_s: float, memory_gb: float) -> None:
+    """Write `demos-<number>.tar`, unless no episode was good, and then which were broken and why.
+
+    Films are read in the decoding process: an episode that crashes it, hangs it for `timeout_s` or fills `memory_gb` is broken.
+    """
     samples: list[dict[str, Any]] = []
     broken: list[dict[str, str]] = []
     for episode in job.items:
         try:
-            samples += demonstrations(dataset, episode, form)
-        except BrokenEpisode as fault:
+            samples += list(shared_decoder(timeout_s).run(_whole, dataset, episode, form, memory_gb=memory_gb))
+        except UnusableVideo as fault:
             broken.append({"item": f"episode {episode.number}", "reason": str(fault)})
     if samples:
         write_shard(out / f"demos-{job.number:06d}.tar", samples)
     write_json(_outcome_path(out, job), broken)
 
 
+def _whole(dataset: Dataset, episode: Episode, form: Form) -> Iterator[dict[str, Any]]:
+    try:
+        yield from demonstrations(dataset, episode, form)
+    except BrokenEpisode as fault:
+        raise UnusableVideo(str(fault)) from fault
+
+
 def _finish(stage: Stage, form: Form, broken: list[dict[str, str]], *, planned: int, origin: str) -> None:
     write_jsonl(stage.out / "quarantine.jsonl", broken)
     console = Console()
-    print_quarantine(console, broken)
+    print_quarantine(console, broken[:REASONS_SHOWN], of=len(broken))
     if len(broken) == planned:
         raise ValueError(f"none of {planned} episodes can be used: see {stage.out}/quarantine.jsonl")
     facts = totals(ShardIndex(shard_paths(stage.out)))

@@ -76,7 +76,7 @@ class Decoder:
     def _answer(self) -> Any:
         try:
             if not self._pipe.poll(self.timeout_s):
-                raise DecoderLost(f"hangs the decoder: nothing for {self.timeout_s:g} s (source.timeout_s)")
+                raise DecoderLost(f"hangs the decoder: nothing for {self.timeout_s:g} s (timeout_s)")
             return self._pipe.recv()
         except (EOFError, OSError) as error:  # OSError: it was killed in the middle of an answer
             self.process.join()

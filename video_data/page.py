@@ -16,7 +16,8 @@ from torch import Tensor
 from lapa.files import atomic_path
 from lapa.shards import ShardIndex, read_shard, shard_paths
 from lapa.video import decode_mp4
-from video_data.outcome import REASONS_SHOWN, Outcome, count_rows, resume_path
+from video_data.outcome import resume_path
+from video_data.tally import Told, count_rows
 
 EXAMPLES = 12  # of each reason on the page
 PER_SHARD = 4  # of each reason that a shard keeps for it
@@ -56,14 +57,15 @@ def strip_of(mp4: bytes) -> bytes:
     return strip(decode_mp4(mp4))
 
 
-def write_page(out: Path, outcome: Outcome, outcomes: Sequence[Outcome]) -> None:
-    """`page.html` of a folder whose shards are whole; `outcomes` are those of its shards, `outcome` their sum."""
+def write_page(out: Path, told: Told) -> None:
+    """`page.html` of a folder whose shards are whole, and of which this is told."""
+    tally = told.tally
     dropped = [
-        Group(f"Dropped: {reason}", count, list(_of(reason, out, outcomes)))
-        for reason, count in outcome.reasons().items()
+        Group(f"Dropped: {reason}", count, list(_of(reason, out, told.shards[reason])))
+        for reason, count in sorted(tally.dropped.items())
     ]
-    shown = {"groups": [Group("Kept", outcome.clips, list(_kept(out))), *dropped], "counts": count_rows(outcome)}
-    shown |= {"quarantined": outcome.quarantined[:REASONS_SHOWN], "more": len(outcome.quarantined) - REASONS_SHOWN}
+    shown = {"groups": [Group("Kept", tally.counts["clips"], list(_kept(out))), *dropped], "counts": count_rows(tally)}
+    shown |= {"quarantined": told.quarantined, "more": tally.counts["quarantined"] - len(told.quarantined)}
     loader = ChoiceLoader([PackageLoader("video_data"), PackageLoader("lapa")])
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     text = environment.get_template("build.html.j2").render(shown)
@@ -82,9 +84,9 @@ def _kept(out: Path) -> Iterator[Example]:
             yield Example(sample["__key__"], sample["json"]["text"], [_uri(strip_of(sample["mp4"]))])
 
 
-def _of(reason: str, out: Path, outcomes: Sequence[Outcome]) -> Iterator[Example]:
-    """The first examples of a reason, shards mixed."""
-    names = [f"examples-{number:06d}" for number, outcome in enumerate(outcomes) if reason in outcome.reasons()]
+def _of(reason: str, out: Path, shards: Sequence[int]) -> Iterator[Example]:
+    """The first examples of a reason in those shards, mixed."""
+    names = [f"examples-{number:06d}" for number in shards]
     mixed = [TWINS, *sorted(names, key=lambda name: zlib.crc32(name.encode()))]
     paths = [path for name in mixed if (path := resume_path(out, name, "tar")).is_file()]
     left = EXAMPLES

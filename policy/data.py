@@ -15,8 +15,9 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import StreamData
 from lapa.video import decode_mp4
-from policy.latents import Codes, labels_of, read_codes
+from policy.latents import CODES, Codes, labels_of
 from policy.normalise import Moments, cut_chunk, fit_statistics, take_moments
+from policy.sidecars import read_sidecars
 
 EXAMPLES = 20_000  # moments: enough for 256 quantiles of each dimension
 
@@ -77,7 +78,7 @@ class DemoData(StreamData):
         self.cameras = list(read_manifest(Path(folder))["cameras"])
         self.chunk_steps, self.absolute = chunk_steps, list(absolute)
         self.labels = None if codes is None else labels_of(Path(folder), Path(codes))
-        rows = {} if codes is None else read_codes(Path(codes))
+        rows = {} if codes is None else read_sidecars(Path(codes), CODES)
         take = partial(
             take_demos, cameras=self.cameras, chunk_steps=chunk_steps, steps_per_clip=steps_per_clip, codes=rows
         )

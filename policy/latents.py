@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file
 from torch import Tensor
 
 from lapa.mixture import MAIN, Grouped, check_alike, joined, weighted
@@ -15,9 +14,11 @@ from lapa.records import LatentStep, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
 from lapa.stream import Batches, StreamData, Take
+from policy.sidecars import read_sidecars, shuffled
 
-Codes = dict[str, np.ndarray]  # clip key → codes [t, k]; row i says what happens from frame i to frame i + gap
+Codes = Mapping[str, np.ndarray]  # clip key → codes [t, k]; row i says what happens from frame i to frame i + gap
 
+CODES = "codes"  # what their sidecars are called
 SHARED = ("num_codes", "codes_per_step")  # what labels of one codebook agree on
 
 
@@ -44,27 +45,6 @@ class Reading(NamedTuple):
     steps_per_clip: int
     after: bool
     truth: Truth
-
-
-def read_codes(folder: Path) -> Codes:
-    """All codes of a folder; ValueError when there is none."""
-    return read_sidecars(folder, "codes")
-
-
-def read_sidecars(folder: Path, stem: str) -> dict[str, np.ndarray]:
-    """{clip key: its rows} of all `<stem>-*.safetensors` of a folder; ValueError when there is none."""
-    paths = sorted(Path(folder).glob(f"{stem}-*.safetensors"))
-    if not paths:
-        raise ValueError(f"no {stem} ({stem}-*.safetensors) in {folder}")
-    return {key: rows for path in paths for key, rows in load_file(path).items()}
-
-
-def shuffle_codes(codes: Codes, seed: int) -> Codes:
-    """The same rows, each at another moment of any clip: what the control arm learns. As many rows a clip as before."""
-    rows = np.concatenate(list(codes.values()))
-    mixed = rows[np.random.default_rng(seed).permutation(len(rows))]
-    ends = np.cumsum([len(own) for own in codes.values()])
-    return dict(zip(codes, np.split(mixed, ends[:-1]), strict=True))
 
 
 def take_steps(
@@ -161,8 +141,8 @@ def text_length(step: LatentStep) -> int:
 def open_source(clips: Path, codes: Path, reading: Reading, batch_size: int, seed: int | None) -> Source:
     """Read a folder's sidecars, shuffled by `seed` unless that is None; ValueError when they are of other clips."""
     labels = labels_of(clips, codes)
-    rows = read_codes(codes)
-    rows = rows if seed is None else shuffle_codes(rows, seed)
+    rows = read_sidecars(codes, CODES)
+    rows = rows if seed is None else shuffled(rows, seed)
     take = partial(take_steps, codes=rows, gap_s=float(labels["gap_s"]), reading=reading)
     return Source(clips, labels, take, batch_size)
 

@@ -15,8 +15,9 @@ from lapa.relative import state_sources
 from lapa.stage import differences, read_manifest
 from lapa.stream import ClipStream, StreamData, Take
 from policy.data import DemoData
-from policy.latents import labels_of, read_sidecars
+from policy.latents import labels_of
 from policy.normalise import cut_chunk
+from policy.sidecars import read_sidecars
 
 ROBOT = ("embodiment", "action_names", "absolute")  # what labels and demonstrations must agree on
 TRUTH = ("embodiment", "state_names", "action_names", "fps")  # clips that agree on these tell the robot's true actions

@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import torch
 from hydra.errors import InstantiationException
+from safetensors.numpy import save_file
 
+import policy.sidecars as sidecar_module
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stream import read_clip
 from policy.data import take_demos
-from policy.latents import Reading, Truth, shuffle_codes, take_steps
+from policy.latents import Reading, Truth, take_steps
+from policy.sidecars import read_sidecars, shuffled
 from tests import policy_toys as toys
 
 
@@ -31,13 +34,33 @@ def test_codes_stand_beside_their_frames(clips, tmp_path):
         assert step.codes.tolist() == [(3 + j + moment) % 8 for j in range(4)]
 
 
-def test_shuffled_codes_are_the_same_rows_at_other_moments():
-    codes = {f"c{i}": np.arange(10 * i, 10 * i + 5 + i)[:, None].repeat(4, 1) for i in range(8)}
-    mixed = shuffle_codes(codes, seed=1)
+def test_shuffled_codes_are_the_same_rows_at_other_moments(tmp_path):
+    codes = sidecars(tmp_path, {f"c{i}": np.arange(10 * i, 10 * i + 5 + i)[:, None].repeat(4, 1) for i in range(8)})
+    mixed = shuffled(codes, seed=1)
     assert {key: rows.shape for key, rows in mixed.items()} == {key: rows.shape for key, rows in codes.items()}
     rows, others = (np.concatenate(list(each.values())) for each in (codes, mixed))
     assert np.array_equal(np.sort(rows, 0), np.sort(others, 0)) and (rows == others).all(1).mean() < 0.2
-    assert all(np.array_equal(mixed[key], again) for key, again in shuffle_codes(codes, seed=1).items())
+    assert all(np.array_equal(mixed[key], again) for key, again in shuffled(codes, seed=1).items())
+
+
+def sidecars(folder, *shards):
+    for number, rows in enumerate(shards):
+        save_file(rows, folder / f"codes-{number:06d}.safetensors")
+    return read_sidecars(folder, "codes")
+
+
+def test_every_clip_has_its_own_rows(tmp_path, monkeypatch):
+    shards = [
+        {f"c{number}-{i}": np.full((i % 4, 3), 10 * number + i, np.uint8) for i in range(9)} for number in range(3)
+    ]
+    shards.insert(1, {})
+    for hashed in (sidecar_module._hash, lambda name: np.uint64(len(name) % 2)):  # the second: keys that share a hash
+        monkeypatch.setattr(sidecar_module, "_hash", hashed)
+        found = sidecars(tmp_path, *shards)
+        assert len(found) == 27 and {key: rows.tolist() for key, rows in found.items()} == {
+            key: rows.tolist() for shard in shards for key, rows in shard.items()
+        }
+        assert "c1-9" not in found and "" not in found
 
 
 def test_facts_come_from_the_labels(clips, tmp_path):

@@ -165,17 +165,6 @@ def test_demonstrated_tasks_are_seen(told, run):
     assert arm_of(again(run), "in_domain", "vpt").seen is None
 
 
-def test_a_setting_with_demonstrations_of_its_own_has_seen_those(run):
-    shutil.copytree(run / "demos", run / "human" / "demos")
-    manifest = run / "human" / "demos" / "manifest.json"
-    facts = json.loads(manifest.read_text())
-    facts["config"]["task_hashes"] = facts["config"]["task_hashes"][:3]
-    manifest.write_text(json.dumps(facts))
-    found = again(run)
-    assert arm_of(found, "human", "lapa").seen.episodes == 12
-    assert arm_of(found, "in_domain", "lapa").seen.episodes == 72
-
-
 @pytest.mark.parametrize(("rate", "verdict"), [(0.05, "hurts"), (0.23, "open"), (0.5, "helps")])
 def test_the_first_sentence_says_what_the_table_says(tmp_path, rate, verdict):
     fake_transfer(tmp_path, settings=("",), per_task=4, more=False, films=0)

@@ -83,7 +83,7 @@ def _shown(path: Path) -> str:
     folder, parents = path.parent, []
     for entry in yaml.safe_load(text).get("defaults", []):
         pairs = entry.items() if isinstance(entry, dict) else [(folder.name, entry)]
-        parents += [configs_dir() / key.partition("@")[0].strip("/") / f"{name}.yaml" for key, name in pairs]
+        parents += [configs_dir() / _folder(key) / f"{name}.yaml" for key, name in pairs]
     return "".join(_shown(parent) for parent in parents if parent.stem != "_self_") + (
         f"configs/{folder.name}/{path.name}:\n\n{text}\n"
     )
@@ -98,13 +98,7 @@ def override_keys(name: str) -> list[str]:
 
 def _groups(text: str) -> dict[str, list[str]]:
     entries = (yaml.safe_load(text) or {}).get("defaults", [])
-    named = [
-        str(key).split("@")[0].removeprefix("override /")
-        for entry in entries
-        if isinstance(entry, dict)
-        for key in entry
-    ]
-    folders = [word.removeprefix("optional ").strip("/ ") for word in named]
+    folders = [_folder(str(key)) for entry in entries if isinstance(entry, dict) for key in entry]
     return {folder: sorted(path.stem for path in (configs_dir() / folder).glob("*.yaml")) for folder in folders}
 
 
@@ -112,3 +106,8 @@ def configs_dir() -> Path:
     """The folder of yaml files: inside the installed package, or `configs/` of the checkout."""
     here = Path(__file__).resolve().parent
     return here / "_configs" if (here / "_configs").is_dir() else here.parent / "configs"
+
+
+def _folder(key: str) -> str:
+    """The group that an entry of a defaults list names: `override /data@x` is of `data`."""
+    return key.partition("@")[0].removeprefix("override ").removeprefix("optional ").strip("/ ")

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from lapa import cli
-from lapa.doors import DOORS
+from lapa.doors import DOORS, door_help, override_keys
 
 
 def lapa(*args: str, **env: str) -> subprocess.CompletedProcess:
@@ -39,6 +39,13 @@ def test_help_shows_the_yaml_of_a_choice_that_was_typed(capsys):
     with pytest.raises(SystemExit):
         cli.main(["build", "--help"])
     assert "min_source_fps" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_choice_of_every_group_can_be_typed(door):
+    for word in override_keys(door):
+        group, _, choice = word.partition("=")
+        assert not choice or f"configs/{group}/{choice}.yaml" in door_help(door, [word])
 
 
 def test_an_unknown_key_a_missing_value_and_an_unknown_choice_each_get_one_line():

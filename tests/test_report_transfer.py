@@ -20,7 +20,8 @@ from lapa.report_gather import Stage, gather
 from lapa.report_matrix import matrix
 from lapa.report_page import render
 from lapa.report_published import PUBLISHED
-from lapa.report_settings import ARMS, cells, is_transfer, rollouts, settings
+from lapa.report_settings import ARMS as KNOWN
+from lapa.report_settings import cells, is_transfer, rollouts, settings
 from lapa.report_success import compare
 from lapa.report_tables import markdown, rows, terminal_table
 from lapa.report_transfer import Result, Rules, Transfer, single, transfer
@@ -32,6 +33,7 @@ RULES = Rules(
     arm="lapa", control="scratch", ceiling="actionvla", claim="Watching", measure="success_held", alpha=0.05,
     min_pairs=100, bootstrap={"draw_tasks": False, "resamples": 300, "seed": 0},
 )  # fmt: skip
+ARMS = tuple(arm for arm in KNOWN if arm != "rehearsed")  # those of every setting
 NOWHERE = Path("nowhere")
 CHOSEN = ("", "in_domain", "cross_environment", "human")
 

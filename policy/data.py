@@ -1,6 +1,6 @@
 """Demonstration shards → Demo, and what the robot in them is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -105,3 +105,10 @@ class DemoData(StreamData):
         for i in self.training_clips(index.keys):
             sample = index[i]
             yield sample["state.npy"], sample["action.npy"]
+
+
+def only_camera(robot: Mapping[str, Any]) -> str:
+    """The camera whose pictures clips can stand for; ValueError where the demonstrations have several."""
+    if len(robot["cameras"]) != 1:
+        raise ValueError(f"clips have one camera; the demonstrations have {', '.join(robot['cameras'])}")
+    return robot["cameras"][0]

@@ -14,7 +14,7 @@ from lapa.records import Demo, checked
 from lapa.relative import state_sources
 from lapa.stage import differences, read_manifest
 from lapa.stream import ClipStream, StreamData, Take
-from policy.data import DemoData
+from policy.data import DemoData, only_camera
 from policy.latents import labels_of
 from policy.normalise import cut_chunk
 from policy.sidecars import read_sidecars
@@ -120,8 +120,7 @@ def _check_robot(robot: Mapping[str, Any], labels: Mapping[str, Any], clips: Map
     """ValueError when the labels are no actions, or of another robot, or the clips' pictures are not as the robot's."""
     if labels["record"] != "PseudoAction":
         raise ValueError(f"these labels are {labels['record']}; label the clips with an inverse dynamics model")
-    if len(robot["cameras"]) != 1:
-        raise ValueError(f"clips have one camera; the demonstrations have {', '.join(robot['cameras'])}")
+    only_camera(robot)
     theirs = {key: labels[key] for key in ROBOT} | {"fps": labels["action_hz"], "image_px": clips["image_px"]}
     rows = differences(theirs, {key: robot[key] for key in theirs})
     if rows:

@@ -1,6 +1,5 @@
 """Demonstrations, and clips with their codes, in; Demo out, so many of each in every batch: what was watched is rehearsed."""
 
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,35 +7,29 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32
+from torch import Tensor
 
-from lapa.mixture import Mixture
+from lapa.mixture import Mixture, check_alike
 from lapa.records import Demo, checked
-from lapa.stage import differences
 from lapa.stream import Batches, StreamData, Take
-from policy.data import DemoData
-from policy.latents import CODES, labels_of
+from policy.data import DemoData, only_camera
+from policy.latents import CODES, Reading, Truth, labels_of, take_steps
 from policy.sidecars import read_sidecars
 
 
 def take_watched(
-    sample: dict[str, Any], rng: np.random.Generator, *, codes: Mapping[str, np.ndarray], steps_per_clip: int,
-    camera: str, state: Float32[np.ndarray, "s"], actions: tuple[int, int],
-) -> list[Demo]:  # fmt: skip
-    """`steps_per_clip` labelled moments of a clip, as steps without actions [n, a]; `state` stands for the robot's."""
-    key = sample["__key__"]
-    if len(codes.get(key, ())) == 0:
-        raise ValueError(f"clip {key!r} has no codes: it is shorter than the labels' gap, or label these clips again")
-    moments = rng.choice(len(codes[key]), size=steps_per_clip, replace=len(codes[key]) < steps_per_clip)
+    sample: dict[str, Any],
+    rng: np.random.Generator,
+    *,
+    take: Take,
+    state: Float32[Tensor, "s"],
+    actions: tuple[int, int],
+) -> list[Demo]:
+    """The LatentStep that `take` takes of a clip, as steps without actions [n, a]; `state` stands for the robot's."""
     nothing, mask = torch.zeros(actions), torch.zeros(actions, dtype=torch.bool)
     return [
-        checked(
-            Demo(
-                key, {camera: sample["frames"][i]}, sample["json"]["text"], torch.from_numpy(state), nothing, mask,
-                torch.from_numpy(codes[key][i].astype(np.int64)),
-            )
-        )
-        for i in moments.tolist()
-    ]  # fmt: skip
+        checked(Demo(step.key, step.images, step.text, state, nothing, mask, step.codes)) for step in take(sample, rng)
+    ]
 
 
 def take_acted(sample: dict[str, Any], rng: np.random.Generator, *, take: Take, codes_per_step: int) -> list[Demo]:
@@ -58,21 +51,28 @@ class Rehearsal(StreamData):
     ) -> None:  # fmt: skip
         if not 0 < rehearsed < batch_size:
             raise ValueError(f"rehearsed={rehearsed} of batch_size={batch_size}: there must be some of both")
-        each: dict[str, Any] = {"steps_per_clip": steps_per_clip, "chunk_steps": chunk_steps, "absolute": absolute}
-        part = {"batch_size": batch_size - rehearsed, "train_percent": train_percent, **stream}
-        self.demos = DemoData(folder=folder, codes=None, **each, **part)
+        own: dict[str, Any] = {"chunk_steps": chunk_steps, "absolute": absolute, "steps_per_clip": steps_per_clip}
+        acted = batch_size - rehearsed
+        self.demos = DemoData(folder=folder, codes=None, batch_size=acted, train_percent=train_percent, **own, **stream)
         self.robot, self.labels = self.demos.facts(), labels_of(Path(videos), Path(codes))
-        take = partial(
-            take_watched, codes=read_sidecars(Path(codes), CODES), steps_per_clip=steps_per_clip,
-            camera=self.robot["cameras"][0], state=np.array(self.robot["statistics"]["state"]["mean"][0], np.float32),
+        reading = Reading(only_camera(self.robot), steps_per_clip, after=False, truth=Truth("", 0))
+        labelled = partial(
+            take_steps, codes=read_sidecars(Path(codes), CODES), gap_s=float(self.labels["gap_s"]), reading=reading
+        )
+        watched = partial(
+            take_watched, take=labelled, state=torch.tensor(self.robot["statistics"]["state"]["mean"][0]),
             actions=(chunk_steps, len(self.robot["action_names"])),
         )  # fmt: skip
-        part |= {"batch_size": rehearsed, "train_percent": 100, "samples_per_clip": steps_per_clip}
-        self.videos = StreamData(folder=videos, take=take, **part)
-        _check_sight(self.robot, self.videos.manifest)
+        stream["samples_per_clip"] = steps_per_clip
+        self.videos = StreamData(folder=videos, take=watched, batch_size=rehearsed, train_percent=100, **stream)
+        sights = {"demonstrations": self.robot, "videos": self.videos.manifest}
+        check_alike(
+            {name: {"image_px": facts.get("image_px")} for name, facts in sights.items()}, words="one picture size"
+        )
         self.demos.take = partial(take_acted, take=self.demos.take, codes_per_step=self.labels["codes_per_step"])
-        part |= {"batch_size": batch_size, "train_percent": train_percent}
-        super().__init__(folder=folder, take=self.demos.take, **part)
+        super().__init__(
+            folder=folder, take=self.demos.take, batch_size=batch_size, train_percent=train_percent, **stream
+        )
 
     def stream(self, split: str, *, start_batch: int = 0) -> Batches:
         """Both kinds of records of a split, for this rank."""
@@ -84,11 +84,3 @@ class Rehearsal(StreamData):
         """The demonstrations', the codes' manifest as `labels`, and each kind's records a batch."""
         counts = {"demos": self.demos.batch_size, "videos": self.videos.batch_size}
         return self.robot | {"labels": self.labels, "mixture": counts}
-
-
-def _check_sight(robot: Mapping[str, Any], clips: Mapping[str, Any]) -> None:
-    if len(robot["cameras"]) != 1:
-        raise ValueError(f"videos have one camera; the demonstrations have {', '.join(robot['cameras'])}")
-    rows = differences({"image_px": clips["image_px"]}, {"image_px": robot["image_px"]})
-    if rows:
-        raise ValueError(f"the videos are not as the demonstrations (videos → demonstrations): {'; '.join(rows)}")

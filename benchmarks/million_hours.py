@@ -6,7 +6,6 @@
 `ASSUMED` is what nobody has measured here: the videos, the machines, the prices.
 """
 
-import json
 import sys
 import tempfile
 import time
@@ -47,7 +46,6 @@ MEASURED = {  # by a core, unless something else is said
     "print_s": 3.2e-6,  # to sort a print while twins are looked for: measure=true
     "pair_s": 8.2e-8,  # to compare two that share a band: measure=true
     "twin_bytes": 410.0,  # a print, while twins are looked for: measure=true
-    "row_bytes": 526.0,  # of a dropped clip in the first process: measure=true
     "item_bytes": 221.0,  # of a video in the first process: measure=true
 }
 SOURCE_HZ, CLIP_HZ, CLIP_S, PAIRS = 30.0, 10.0, 6.0, 8.0  # configs/build.yaml; [s]; pairs a clip
@@ -105,9 +103,8 @@ def needs(a: dict[str, float]) -> list[list[str]]:
 def limits(a: dict[str, float]) -> list[list[str]]:
     """Rows (what, what it takes, hours of raw video for which 64 GB or a day are enough) of what one process does alone."""
     videos, clips = a["hours"] * HOUR_S / a["video_s"], a["hours"] * HOUR_S / CLIP_S
-    kept, dropped = clips * a["kept"], clips * (1 - a["kept"])
+    kept = clips * a["kept"]
     linear = [
-        ("rows of dropped clips, twice", dropped * a["row_bytes"] * 2 / GB, "GB", 64),
         ("the loader's index", kept * a["index_bytes"] / GB, "GB", 64),
         ("prints", kept * a["twin_bytes"] / GB, "GB", 64),
         ("list of videos", videos * a["item_bytes"] / GB, "GB", 64),
@@ -165,17 +162,14 @@ def twins(prints: np.ndarray) -> tuple[float, float]:
 
 
 def kept_in_memory() -> dict[str, float]:
-    """Bytes of a row of `dropped.jsonl` and of a planned video, as JSON and a folder give them."""
+    """Bytes of a planned video, as a folder gives them."""
     from video_data.sources.folder import Video
 
-    row = json.dumps({"clip": "some_folder_some_video_name-01234567@000", "reason": "no motion", "measured": 0.00123})
     tracemalloc.start()
-    rows = [json.loads(row) for _ in range(ROWS)]
-    row_bytes, _ = tracemalloc.get_traced_memory()
     videos = [Video(f"some/folder/some video name {number}.mp4", {}) for number in range(ROWS)]
-    both_bytes, _ = tracemalloc.get_traced_memory()
+    item_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return {"row_bytes": row_bytes / len(rows), "item_bytes": (both_bytes - row_bytes) / len(videos)}
+    return {"item_bytes": item_bytes / len(videos)}
 
 
 def drifting(height: int, width: int, count: int) -> Iterator[np.ndarray]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,15 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[Any]) -> None:
     """Write a line of JSON for each row atomically, keys sorted; no row, an empty file."""
+    with jsonl_lines(path) as write:
+        write(rows)
+
+
+@contextmanager
+def jsonl_lines(path: Path) -> Iterator[Callable[[Iterable[Any]], None]]:
+    """What writes rows as `write_jsonl`, some at a time; the file appears whole when the block ends."""
     with atomic_path(path) as partial, open(partial, "w") as file:
-        file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
+        yield lambda rows: file.writelines(json.dumps(row, sort_keys=True) + "\n" for row in rows)
 
 
 def file_hash(path: Path) -> str:

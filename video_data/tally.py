@@ -1,14 +1,14 @@
 """Outcomes of shards in; sums, lists and the table out, one shard at a time: a build may drop more than memory holds."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from lapa.files import write_jsonl
+from lapa.files import jsonl_lines
 from video_data.outcome import Outcome, read_outcome
 
 REASONS_SHOWN = 20  # lines printed of the quarantine; the rest is in the file
@@ -48,17 +48,22 @@ def total(tallies: Iterable[Tally]) -> Tally:
 
 def tell(out: Path, shards: Sequence[int]) -> Told:
     """Write `dropped.jsonl` and `quarantine.jsonl`, also when empty (their absence would say nothing), and count."""
-    write_jsonl(out / "dropped.jsonl", (row for shard in shards for row in read_outcome(out, shard).dropped))
-    write_jsonl(out / "quarantine.jsonl", (row for shard in shards for row in read_outcome(out, shard).quarantined))
-    told = Told(Tally(Counter(), Counter(), Counter()), [], {})
-    for shard in shards:
-        outcome = read_outcome(out, shard)
-        one = tally(outcome)
-        told = told._replace(tally=total((told.tally, one)))
-        told.quarantined.extend(outcome.quarantined[: REASONS_SHOWN - len(told.quarantined)])
-        for reason in one.dropped:
-            told.shards.setdefault(reason, []).append(shard)
-    return told
+    first: list[dict[str, str]] = []
+    places: dict[str, list[int]] = {}
+
+    def one_by_one() -> Iterator[Tally]:
+        for shard in shards:
+            outcome = read_outcome(out, shard)
+            drop(outcome.dropped)
+            quarantine(outcome.quarantined)
+            first.extend(outcome.quarantined[: REASONS_SHOWN - len(first)])
+            counted = tally(outcome)
+            for reason in counted.dropped:
+                places.setdefault(reason, []).append(shard)
+            yield counted
+
+    with jsonl_lines(out / "dropped.jsonl") as drop, jsonl_lines(out / "quarantine.jsonl") as quarantine:
+        return Told(total(one_by_one()), first, places)
 
 
 def count_rows(tally: Tally) -> list[tuple[str, str]]:

@@ -75,6 +75,14 @@ def write_demos(
     return folder
 
 
+def write_watched(root: Path) -> tuple[Path, Path]:
+    """Demonstrations, and a latent policy trained in `root/latent` on `root/clips` and their `root/codes`."""
+    clips, demos = write_clips(root / "clips"), write_demos(root / "demos")
+    codes = write_codes(root / "codes", clips)
+    main(train_config("latent_policy", f"clips={clips}", f"codes={codes}", f"out={root / 'latent'}"))
+    return demos, root / "latent"
+
+
 def demo(seed: int, cameras: tuple[str, ...], joints: int) -> dict:
     rng = np.random.default_rng(seed)
     state = np.cumsum(rng.normal(0, 0.1, (FRAMES, joints)), axis=0).astype(np.float32)

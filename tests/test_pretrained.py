@@ -20,10 +20,8 @@ from tests import policy_toys as toys
 def home(tmp_path_factory):
     """A trained latent policy, an action policy that began with it, its open-loop errors, and both exported."""
     home = tmp_path_factory.mktemp("pretrained")
-    clips, demos = toys.write_clips(home / "clips"), toys.write_demos(home / "demos")
-    codes = toys.write_codes(home / "codes", clips)
-    train(toys.train_config("latent_policy", f"clips={clips}", f"codes={codes}", f"out={home / 'latent'}"))
-    own = [f"demos={demos}", f"init_from={home / 'latent'}", f"out={home / 'policy'}", "data.val_percent=30"]
+    demos, latent = toys.write_watched(home)
+    own = [f"demos={demos}", f"init_from={latent}", f"out={home / 'policy'}", "data.val_percent=30"]
     train(toys.train_config("action_policy", *own))
     enter("open_loop", [f"checkpoint={home / 'policy'}", f"demos={demos}", f"out={home / 'error'}", "val_percent=30"])
     enter("export", [f"checkpoint={home / 'latent'}", f"out={home / 'latent_out'}"])

@@ -20,9 +20,7 @@ from tests.test_policy import built, observation
 def folders(tmp_path_factory):
     """Demonstrations, clips with codes, and the latent policy that these pretrained."""
     root = tmp_path_factory.mktemp("rehearsal")
-    clips, _ = toys.write_clips(root / "clips"), toys.write_demos(root / "demos")
-    codes = toys.write_codes(root / "codes", clips)
-    main(toys.train_config("latent_policy", f"clips={clips}", f"codes={codes}", f"out={root / 'latent'}"))
+    toys.write_watched(root)
     return root
 
 

@@ -92,7 +92,7 @@ class PseudoData(StreamData):
     def __init__(
         self, *, folder: str | Path, actions: str | Path, demonstrations: DemoData, steps_per_clip: int, **stream: Any
     ) -> None:
-        self.robot = demonstrations.facts()
+        self.demonstrations, self.robot = demonstrations, demonstrations.facts()
         clips, labels = read_manifest(Path(folder)), labels_of(Path(folder), Path(actions))
         _check_robot(self.robot, labels, clips)
         reading = Reading(

@@ -1,4 +1,4 @@
-"""Demonstrations, and clips with their codes, in; Demo out, so many of each in every batch: what was watched is rehearsed."""
+"""Demonstrations, and clips with what was read from them, in; Demo out, so many of each in every batch: a rehearsal."""
 
 from functools import partial
 from pathlib import Path
@@ -9,12 +9,12 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from lapa.mixture import Mixture, check_alike
+from lapa.mixture import check_alike, joined
 from lapa.records import Demo, checked
 from lapa.stream import Batches, StreamData, Take
 from policy.data import DemoData, only_camera
-from policy.latents import CODES, Reading, Truth, labels_of, take_steps
-from policy.sidecars import read_sidecars
+from policy.latents import Reading, Truth, open_source
+from policy.pseudo import PseudoData
 
 
 def take_watched(
@@ -38,49 +38,69 @@ def take_acted(sample: dict[str, Any], rng: np.random.Generator, *, take: Take, 
     return [step._replace(codes=unknown) for step in take(sample, rng)]
 
 
-class Rehearsal(StreamData):
-    """`batch_size` records a batch, `rehearsed` of them moments of `videos` with `codes`, the rest of demonstrations.
+class WatchedData(StreamData):
+    """Moments of clips with their codes, as steps of the robot of `demonstrations` that nobody acted.
 
-    For model.keep_latents: the videos' codes go on being learnt while the few demonstrations teach acting. train_percent
-    is of the demonstrations alone. ValueError when the videos are not pictures as the demonstrations' only camera's.
+    shuffled: codes of other moments, as in LatentData. ValueError when the codes are of other clips.
     """
 
     def __init__(
-        self, *, folder: str | Path, videos: str | Path, codes: str | Path, rehearsed: int, batch_size: int,
-        chunk_steps: int, absolute: list[str], steps_per_clip: int, train_percent: float, **stream: Any,
+        self, *, folder: str | Path, codes: str | Path, shuffled: bool, demonstrations: DemoData, steps_per_clip: int,
+        **stream: Any,
     ) -> None:  # fmt: skip
+        self.demonstrations, robot = demonstrations, demonstrations.facts()
+        reading = Reading(only_camera(robot), steps_per_clip, after=False, truth=Truth("", 0))
+        seed = stream["seed"] if shuffled else None
+        source = open_source(Path(folder), Path(codes), reading, stream["batch_size"], seed)
+        self.robot = robot | {"labels": source.labels}
+        take = partial(
+            take_watched, take=source.take, state=torch.tensor(robot["statistics"]["state"]["mean"][0]),
+            actions=(robot["chunk_steps"], len(robot["action_names"])),
+        )  # fmt: skip
+        super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
+
+    def facts(self) -> dict[str, Any]:
+        """The robot's, and the codes' manifest as `labels`."""
+        return self.robot
+
+
+class Rehearsal(StreamData):
+    """Batches of `batch_size`, `rehearsed` of them moments of `videos`, the rest of the demonstrations `videos` stand beside.
+
+    What was learnt from the videos goes on being learnt while the few demonstrations teach acting: of WatchedData the codes
+    (model.keep_latents), of PseudoData the pseudo-actions. ValueError when the videos are not pictures as the
+    demonstrations' only camera's.
+    """
+
+    def __init__(
+        self, *, videos: WatchedData | PseudoData, rehearsed: int, batch_size: int, steps_per_clip: int, **stream: Any
+    ) -> None:
         if not 0 < rehearsed < batch_size:
             raise ValueError(f"rehearsed={rehearsed} of batch_size={batch_size}: there must be some of both")
-        own: dict[str, Any] = {"chunk_steps": chunk_steps, "absolute": absolute, "steps_per_clip": steps_per_clip}
-        acted = batch_size - rehearsed
-        self.demos = DemoData(folder=folder, codes=None, batch_size=acted, train_percent=train_percent, **own, **stream)
-        self.robot, self.labels = self.demos.facts(), labels_of(Path(videos), Path(codes))
-        reading = Reading(only_camera(self.robot), steps_per_clip, after=False, truth=Truth("", 0))
-        labelled = partial(
-            take_steps, codes=read_sidecars(Path(codes), CODES), gap_s=float(self.labels["gap_s"]), reading=reading
-        )
-        watched = partial(
-            take_watched, take=labelled, state=torch.tensor(self.robot["statistics"]["state"]["mean"][0]),
-            actions=(chunk_steps, len(self.robot["action_names"])),
-        )  # fmt: skip
-        stream["samples_per_clip"] = steps_per_clip
-        self.videos = StreamData(folder=videos, take=watched, batch_size=rehearsed, train_percent=100, **stream)
-        sights = {"demonstrations": self.robot, "videos": self.videos.manifest}
+        self.videos, self.demos, facts = videos, videos.demonstrations, videos.facts()
+        self.videos.batch_size, self.demos.batch_size = rehearsed, batch_size - rehearsed
+        self.labels: dict[str, Any] | None = facts["labels"]
+        sights = {"demonstrations": facts, "videos": videos.manifest}
         check_alike(
-            {name: {"image_px": facts.get("image_px")} for name, facts in sights.items()}, words="one picture size"
+            {name: {"image_px": each.get("image_px")} for name, each in sights.items()}, words="one picture size"
         )
-        self.demos.take = partial(take_acted, take=self.demos.take, codes_per_step=self.labels["codes_per_step"])
+        if self.labels:
+            self.demos.take = partial(take_acted, take=self.demos.take, codes_per_step=self.labels["codes_per_step"])
         super().__init__(
-            folder=folder, take=self.demos.take, batch_size=batch_size, train_percent=train_percent, **stream
+            folder=self.demos.folder,
+            take=self.demos.take,
+            samples_per_clip=steps_per_clip,
+            batch_size=batch_size,
+            **stream,
         )
 
     def stream(self, split: str, *, start_batch: int = 0) -> Batches:
-        """Both kinds of records of a split, for this rank."""
-        for part in (self.demos, self.videos):
+        """Both kinds of records for this rank; validation has pseudo-actions nowhere."""
+        parts = (self.demos, self.videos) if split == "train" or self.labels else (self.demos,)
+        for part in parts:
             part.trainer = self.trainer
-        return Mixture([part.stream(split, start_batch=start_batch) for part in (self.demos, self.videos)])
+        return joined([part.stream(split, start_batch=start_batch) for part in parts])
 
     def facts(self) -> dict[str, Any]:
-        """The demonstrations', the codes' manifest as `labels`, and each kind's records a batch."""
-        counts = {"demos": self.demos.batch_size, "videos": self.videos.batch_size}
-        return self.robot | {"labels": self.labels, "mixture": counts}
+        """The robot's, the codes' manifest as `labels` where there are codes, and each kind's records a batch."""
+        return self.videos.facts() | {"mixture": {"demos": self.demos.batch_size, "videos": self.videos.batch_size}}

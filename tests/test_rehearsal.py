@@ -83,3 +83,14 @@ def test_videos_of_other_codes_or_pictures_are_refused(folders, tmp_path):
     codes = toys.write_codes(tmp_path / "codes", folders / "clips", num_codes=16)
     with pytest.raises(ValueError, match="another codebook"):
         built("rehearsal", *settings(folders, f"codes={codes}"))
+
+
+def test_the_control_rehearses_codes_of_other_moments(folders):
+    steps = {}
+    for mixed in (False, True):
+        _, data = built("rehearsal", *settings(folders, f"data.videos.shuffled={str(mixed).lower()}"))
+        steps[mixed] = [step for step in islice(data.stream("train"), 200) if step.key.startswith("c")]
+    for true, other in zip(steps[False], steps[True], strict=True):
+        assert true.key == other.key and torch.equal(true.images["front"], other.images["front"])
+    same = [torch.equal(true.codes, other.codes) for true, other in zip(steps[False], steps[True], strict=True)]
+    assert 0 < sum(same) < len(same) / 3  # 8 codes: one moment in eight has the same by chance

@@ -33,7 +33,7 @@ RULES = Rules(
     arm="lapa", control="scratch", ceiling="actionvla", claim="Watching", measure="success_held", alpha=0.05,
     min_pairs=100, bootstrap={"draw_tasks": False, "resamples": 300, "seed": 0},
 )  # fmt: skip
-ARMS = tuple(arm for arm in KNOWN if arm != "rehearsed")  # those of every setting
+ARMS = tuple(arm for arm in KNOWN if not arm.startswith("rehearsed"))  # those of every setting
 NOWHERE = Path("nowhere")
 CHOSEN = ("", "in_domain", "cross_environment", "human")
 

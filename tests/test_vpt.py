@@ -1,5 +1,7 @@
 """VPT's and ActionVLA's chains at toy size: a robot's actions for videos, a policy pretrained on them, the same fine-tuning."""
 
+from itertools import islice
+
 import hydra
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from omegaconf import OmegaConf
 from safetensors.numpy import load_file, save_file
 from test_inverse_dynamics import config as inverse_config
 from test_inverse_dynamics import label_with
-from test_policy import learn
+from test_policy import learn, observation
 
 from lapa.config import choices, compose
 from lapa.metrics import read_metrics
@@ -17,6 +19,7 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import open_stage, read_manifest
 from lapa.stream import read_clip
 from lapa.train import main
+from policy import infer
 from policy.pseudo_policy import ignore_state
 from quantizer.actions import true_actions
 from tests import policy_toys as toys
@@ -219,3 +222,22 @@ def test_a_clip_without_pseudo_actions_is_named(root, tmp_path):
     sample = read_clip(ShardIndex(shard_paths(root / "clips")), 0) | {"__key__": "new"}
     with pytest.raises(ValueError, match="clip 'new' has no pseudo-actions"):
         data.take(sample, np.random.default_rng(0))
+
+
+def rehearsed(root, pretrained, *more):
+    folders = [f"{name}={root / name}" for name in ("demos", "clips", "actions")]
+    return toys.train_config("pseudo_rehearsal", *folders, f"init_from={pretrained}", "data.rehearsed=1", *more)
+
+
+def test_pseudo_actions_are_rehearsed_beside_demonstrations_which_alone_judge(root, pretrained):
+    _, data = introduced(rehearsed(root, pretrained, "out=unused"))
+    records = list(islice(data.stream("train"), 40))
+    assert [step.key[0] for step in records] == ["d", "d", "d", "c"] * 10
+    assert all(step.action_mask.any() and len(step.codes) == 0 for step in records)
+    assert {step.key[0] for step in islice(data.stream("val"), 40)} == {"d"}
+
+
+def test_a_policy_that_rehearsed_pseudo_actions_acts(root, pretrained, tmp_path):
+    main(rehearsed(root, pretrained, f"out={tmp_path}"))
+    assert read_manifest(tmp_path)["mixture"] == {"demos": 3, "videos": 1}
+    assert infer.load(tmp_path, device="cpu").act(observation()).actions.shape == (8, 3)

@@ -1,6 +1,6 @@
 """Stages of a transfer run in → the chain beside each result: codes → latent policy → policy → closed loop."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lapa.report_gather import Stage
@@ -35,8 +35,8 @@ def chains(stages: Sequence[Stage], tables: Sequence[SettingTable], arm: str) ->
         Chain(
             table.title,
             [
-                codes_link(named.get(f"{table.name}/codes")),
-                latents_link(named.get(f"{table.name}/latent_policy")),
+                codes_link(behind(f"{table.name}/policy_{arm}", "codes", named)),
+                latents_link(behind(f"{table.name}/policy_{arm}", "latent_policy", named)),
                 actions_link(named.get(f"{table.name}/policy_{arm}")),
                 loop_link(table.result(arm)),
             ],
@@ -44,6 +44,18 @@ def chains(stages: Sequence[Stage], tables: Sequence[SettingTable], arm: str) ->
         for table in tables
     ]
     return [chain for chain in found if any(link.text for link in chain.links[:3])]
+
+
+def behind(policy: str, wanted: str, named: Mapping[str, Stage]) -> Stage | None:
+    """The stage called `wanted` that `policy` was made from, wherever it lies: settings share what they have in common."""
+    own = named.get(f"{policy.rpartition('/')[0]}/{wanted}")
+    seen, ahead = set[str](), [policy]
+    while own is None and ahead:
+        stage = named.get(name := ahead.pop())
+        seen.add(name)
+        own = stage if stage and name.rpartition("/")[2] == wanted else None
+        ahead += [source for source in (stage.sources if stage else []) if source not in seen]
+    return own
 
 
 def codes_link(stage: Stage | None) -> Link:

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from lapa.config import compose
 from lapa.report import main
-from lapa.report_chain import chains
 from lapa.report_failures import CAUSES, failures
 from lapa.report_gather import Stage, gather
 from lapa.report_matrix import matrix
@@ -222,13 +221,6 @@ def test_failures_are_counted_by_cause_and_silent_without(read):
     assert [ending.arm for ending in told.settings[0].endings] == list(ARMS)
     silent = [stage._replace(episodes=[row | {"failure": ""} for row in stage.episodes]) for stage in read]
     assert failures(settings(rollouts(silent), shared=SHARED), RULES.measure) is None
-
-
-def test_the_chain_reads_each_stages_own_measure(read, told):
-    links = {chain.title: chain.links for chain in chains(read, told.settings, "lapa")}
-    assert [link.text for link in links["In domain"][:3]] == ["0.64", "53\u00a0%", "0.19"]
-    assert links["In domain"][0].value > links["Cross-environment"][0].value
-    assert links["Human video only"][3].value == arm_of(told, "human", "lapa").row.rate
 
 
 # The page and the tables

@@ -5,7 +5,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, process
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, TypeVar
 
@@ -110,6 +110,23 @@ class Pool:
             finally:
                 for future in futures.values():
                     future.cancel()
+
+
+class _Manager(process._ExecutorManagerThread):
+    """The thread that ends a pool one of whose processes was killed, and never while work is given out.
+
+    Python 3.11 lets it: a process that is started meanwhile, or an item given out, is then waited for without end.
+    """
+
+    def terminate_broken(self, cause: Any) -> None:
+        """Under the lock of `submit`, which from then on refuses."""
+        with self.shutdown_lock:
+            if executor := self.executor_reference():
+                executor._broken, executor._shutdown_thread = "a process of the pool was killed", True
+        super().terminate_broken(cause)
+
+
+process._ExecutorManagerThread = _Manager  # type: ignore[misc]
 
 
 def lost(item: Any) -> str:

@@ -8,7 +8,8 @@ from lapa.report_gather import Stage
 
 ROLLOUT, ABLATIONS = "rollout_", "ablations"
 # from what knows nothing to the ceiling
-ARMS = ("scratch", "unipi", "vpt", "rehearsed_vpt", "lapa", "rehearsed", "shuffled", "rehearsed_shuffled", "actionvla")
+REHEARSED = ("rehearsed_vpt", "rehearsed", "rehearsed_shuffled", "rehearsed_actionvla")
+ARMS = ("scratch", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
 COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series
 SETTINGS = {  # folder: (in words, what the videos show)
     "in_domain": ("In domain", "videos of the same robot, same tasks, same room"),

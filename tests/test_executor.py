@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +44,20 @@ def test_an_item_that_always_kills_is_named(tmp_path):
     with pytest.raises(RuntimeError, match=f"killed {TRIES} times before it could finish 2"):
         list(Pool(num_workers=2).map(work, NUMBERS))
     assert len((tmp_path / "2").read_text()) >= TRIES
+
+
+def test_a_kill_while_another_process_is_started_is_survived(monkeypatch):
+    start, killed = ProcessPoolExecutor._spawn_process, []
+
+    def start_slowly(pool):
+        if pool._processes and not killed:
+            killed.extend(pool._processes)
+            os.kill(killed[0], signal.SIGKILL)
+            time.sleep(0.5)  # [s]: whoever watches the processes has long seen it
+        start(pool)
+
+    monkeypatch.setattr(ProcessPoolExecutor, "_spawn_process", start_slowly)
+    assert list(Pool(num_workers=2).map(abs, NUMBERS)) == NUMBERS and killed
 
 
 def test_a_slow_item_is_not_blamed_for_the_kills_of_another(tmp_path):

@@ -50,7 +50,7 @@ MEASURED = {  # by a core, unless something else is said
 }
 SOURCE_HZ, CLIP_HZ, CLIP_S, PAIRS = 30.0, 10.0, 6.0, 8.0  # configs/build.yaml; [s]; pairs a clip
 CUTTING = Cutting(
-    fps=CLIP_HZ, image_px=64, fit="crop", max_clip_s=CLIP_S, min_source_fps=4, decoder="decord", memory_gb=4
+    fps=CLIP_HZ, image_px=64, fit="crop", max_clip_s=CLIP_S, min_source_fps=4, decoder="av", memory_gb=4
 )
 BANDS, BAND_BITS = 11, 256 / 11  # of prints, where 10 bits may differ: video_data/twins.py
 UNUSUAL = 1 / 8  # of the bits of a print, in a set of clips that have much in common

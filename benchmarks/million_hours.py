@@ -49,9 +49,7 @@ MEASURED = {  # by a core, unless something else is said
     "item_bytes": 221.0,  # of a video in the first process: measure=true
 }
 SOURCE_HZ, CLIP_HZ, CLIP_S, PAIRS = 30.0, 10.0, 6.0, 8.0  # configs/build.yaml; [s]; pairs a clip
-CUTTING = Cutting(
-    fps=CLIP_HZ, image_px=64, fit="crop", max_clip_s=CLIP_S, min_source_fps=4, decoder="av", memory_gb=4
-)
+CUTTING = Cutting(fps=CLIP_HZ, image_px=64, fit="crop", max_clip_s=CLIP_S, min_source_fps=4, decoder="av", memory_gb=4)
 BANDS, BAND_BITS = 11, 256 / 11  # of prints, where 10 bits may differ: video_data/twins.py
 UNUSUAL = 1 / 8  # of the bits of a print, in a set of clips that have much in common
 EVEN_PRINTS, ALIKE_PRINTS, ROWS, FILM = 100_000, 10_000, 1000, 90

@@ -1,5 +1,6 @@
 """lapa.side_by_side: steps at the same time, in an order that their inputs allow, and a failure that is told."""
 
+import re
 import threading
 import time
 
@@ -33,8 +34,7 @@ def test_what_every_step_of_the_experiment_reads_is_waited_for():
     steps = steps_of(compose("run", ["recipe=transfer", "out=runs/x"]).recipe, setting="all", arms=None)
     needed = needs(steps, "runs/x")
     for name, step in steps.items():
-        named = {text for override in step["with"] for text in override.replace("[", ",").replace("]", ",").split(",")}
-        folders = {text.split("=")[-1].removeprefix("runs/x/") for text in named if "runs/x/" in text}
+        folders = {folder for override in step["with"] for folder in re.findall(r"runs/x/([\w/]+)", override)}
         assert step["door"] == "report" or folders == needed[name], name
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lapa.report_gather import Stage
 
 ROLLOUT, ABLATIONS = "rollout_", "ablations"
-# from what knows nothing to the ceiling
+# from what knows nothing to the ceiling; then those of them that go on with their pretraining while they are fine-tuned
 REHEARSED = ("rehearsed_vpt", "rehearsed", "rehearsed_shuffled", "rehearsed_actionvla")
 ARMS = ("scratch", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
 COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series

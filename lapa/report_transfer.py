@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from lapa.report_gather import Stage
 from lapa.report_numbers import signed
 from lapa.report_published import PUBLISHED, Published
-from lapa.report_settings import Setting, ablated, cells, in_order, rollouts, settings
+from lapa.report_settings import REHEARSED, Setting, ablated, cells, in_order, rollouts, settings
 from lapa.report_success import (
     ArmRow,
     Comparison,
@@ -136,10 +136,14 @@ def table(block: Setting, demonstrated: set[str] | None, rules: Rules) -> Settin
 
 
 def against_rivals(arms: Mapping[str, Episodes], rules: Rules) -> list[Comparison]:
-    """The arm against every other one that is neither control nor ceiling, on the starts that both met."""
+    """The arm against every other one that is neither control nor ceiling, on the starts that both met.
+
+    Arms that rehearse are rivals of one that does, not of others.
+    """
     if rules.arm not in arms:
         return []
-    rivals = [name for name in arms if name not in (rules.arm, rules.control, rules.ceiling)]
+    unlike = (rules.arm, rules.control, rules.ceiling, *(() if rules.arm in REHEARSED else REHEARSED))
+    rivals = [name for name in arms if name not in unlike]
     pairs = ({rules.arm: arms[rules.arm], name: arms[name]} for name in rivals)
     groups = (group("", pair, control=name, measure=rules.measure) for name, pair in zip(rivals, pairs, strict=True))
     return [comparison for found in groups for comparison in found.comparisons]

@@ -148,6 +148,15 @@ def test_the_arm_is_held_against_its_rivals_too(told):
     assert all(p_holm >= found.p_value for found, p_holm in table.rivals)
 
 
+def test_who_rehearses_is_no_rival_of_who_does_not(read, told):
+    twins = [
+        stage._replace(name=stage.name.replace("_vpt", "_rehearsed")) for stage in read if "rollout_vpt" in stage.name
+    ]
+    assert transfer([*read, *twins], RULES).settings[0].rivals == told.settings[0].rivals
+    rivals = transfer([*read, *twins], RULES._replace(arm="rehearsed")).settings[0].rivals
+    assert {found.control for found, _ in rivals} == {"unipi", "vpt", "lapa", "shuffled"}
+
+
 def test_starts_that_differ_are_no_pairs_and_close_no_gap(run):
     spoil(run / "human" / "rollout_lapa" / "episodes.jsonl", state_hash="elsewhere")
     result = arm_of(again(run), "human", "lapa")

@@ -37,16 +37,16 @@ ASSUMED = {
     "disk_requests_s": 3000.0,  # of the disk on which videos are found and marked by the first process
 }
 MEASURED = {  # by a core, unless something else is said
-    "build_frames_s": 604.0,  # written at 64 px and 10 Hz, from 320 × 180 px: docs/performance.md, Video
-    "loader_pairs_s": 722.0,  # 8 pairs a clip: docs/performance.md, Video
-    "index_bytes": 55.0,  # a clip: docs/performance.md, Video
-    "decode_180_frames_s": 1630.0,  # decoded and shrunk, 320 × 180 px at 30 Hz: measure=true
-    "decode_720_frames_s": 214.0,  # 1280 × 720 px: measure=true
-    "clip_bytes": 18_500.0,  # a clip of 6 s in a shard, its words and headers counted: measure=true
-    "print_s": 3.2e-6,  # to sort a print while twins are looked for: measure=true
-    "pair_s": 8.2e-8,  # to compare two that share a band: measure=true
+    "build_frames_s": 983.0,  # written at 64 px and 10 Hz, from 320 × 180 px: docs/performance.md, Video
+    "loader_pairs_s": 2103.0,  # 8 pairs a clip: docs/performance.md, Video
+    "index_bytes": 56.0,  # a clip: docs/performance.md, Video
+    "decode_180_frames_s": 5700.0,  # decoded and shrunk, 320 × 180 px at 30 Hz: measure=true
+    "decode_720_frames_s": 471.0,  # 1280 × 720 px: measure=true
+    "clip_bytes": 18_530.0,  # a clip of 6 s in a shard, its words and headers counted: measure=true
+    "print_s": 2.7e-6,  # to sort a print while twins are looked for: measure=true
+    "pair_s": 1.0e-7,  # to compare two that share a band: measure=true
     "twin_bytes": 410.0,  # a print, while twins are looked for: measure=true
-    "item_bytes": 221.0,  # of a video in the first process: measure=true
+    "item_bytes": 219.0,  # of a video in the first process: measure=true
 }
 SOURCE_HZ, CLIP_HZ, CLIP_S, PAIRS = 30.0, 10.0, 6.0, 8.0  # configs/build.yaml; [s]; pairs a clip
 CUTTING = Cutting(fps=CLIP_HZ, image_px=64, fit="crop", max_clip_s=CLIP_S, min_source_fps=4, decoder="av", memory_gb=4)
@@ -91,7 +91,7 @@ def needs(a: dict[str, float]) -> list[list[str]]:
         ),
         (
             "loading an epoch",
-            f"{epoch_core_s / HOUR_S / 1e3:,.0f} k core-hours",
+            f"{epoch_core_s / HOUR_S / 1e3:,.1f} k core-hours",
             f"{kept * PAIRS / 1e9:.1f} G pairs, 8 a clip",
         ),
     ]

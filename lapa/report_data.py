@@ -1,10 +1,12 @@
 """Stages that made data in → what was kept and dropped: clips by reason, demonstrations, tasks rung by rung."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lapa.report_gather import Stage, data_uri
 
+LAST = "accepted"  # of a funnel
 SHEET = "contact_sheet"  # the picture that `lapa propose` leaves beside its funnel
 # Whole numbers of a manifest that two doors agree on; every other one counts something.
 NOT_COUNTS = ("count", "num_codes", "codes_per_step", "image_px", "fps", "gap_s", "version", "seed", "config")
@@ -82,9 +84,16 @@ def _rungs(stage: Stage) -> list[Rung]:
     reached = stage.funnel
     if not isinstance(reached, Mapping) or not all(_whole(n) for n in reached.values()):
         raise ValueError(f"{stage.folder / 'funnel.json'}: wants {{rung: proposals that reached it}}; got {reached!r}")
-    pairs = zip(reached.items(), list(reached.values())[1:], strict=False)
+    ordered = sorted(reached.items(), key=lambda rung: (rung[0] == LAST, _number(rung[0])))  # JSON has R10 before R2
+    pairs = zip(ordered, [count for _, count in ordered[1:]], strict=False)
     total = max(1, *reached.values())
     return [Rung(_words(name), entered, passed, passed / total) for (name, entered), passed in pairs]
+
+
+def _number(rung: str) -> int:
+    """12 of "R12_learnable"; those without a number stay as they are, in front."""
+    found = re.match(r"R(\d+)_", rung)
+    return int(found[1]) if found else -1
 
 
 def _whole(value: Any) -> bool:

@@ -116,9 +116,12 @@ def funnel(folder: Path) -> dict[str, int]:
     """How many proposals reached each rung, also written to funnel.json."""
     folder.mkdir(parents=True)
     rungs = ("text", "schema", "names", "compiles", "settles", "visible", "not_solved", "reachable", "oracle")
-    counts = [40, 40, 40, 38, 38, 35, 34, 33, 29]
+    rungs += ("mutants", "novelty")
+    counts = [40, 40, 40, 38, 38, 35, 34, 33, 29, 28, 26]
     reached = {f"R{number}_{name}": count for number, (name, count) in enumerate(zip(rungs, counts, strict=True))}
-    write(folder / "funnel.json", reached | {"accepted": 24})
+    write(
+        folder / "funnel.json", dict(sorted((reached | {"accepted": 24}).items()))
+    )  # as `lapa propose` does: R10 before R2
     return reached | {"accepted": 24}
 
 

@@ -194,6 +194,7 @@ def test_the_funnel_loses_what_the_next_rung_does_not_see(made):
     rungs = funnels(gather([made], skip=NOWHERE))[0].rungs
     assert (rungs[0].entered, rungs[-1].passed) == (40, 24)
     assert all(rung.passed == following.entered for rung, following in pairwise(rungs))
+    assert all(rung.passed <= rung.entered for rung in rungs)
 
 
 def test_the_accepted_tasks_are_shown_when_there_is_a_sheet_of_them(run):

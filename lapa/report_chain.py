@@ -47,15 +47,16 @@ def chains(stages: Sequence[Stage], tables: Sequence[SettingTable], arm: str) ->
 
 
 def behind(policy: str, wanted: str, named: Mapping[str, Stage]) -> Stage | None:
-    """The stage called `wanted` that `policy` was made from, wherever it lies: settings share what they have in common."""
-    own = named.get(f"{policy.rpartition('/')[0]}/{wanted}")
-    seen, ahead = set[str](), [policy]
-    while own is None and ahead:
-        stage = named.get(name := ahead.pop())
-        seen.add(name)
-        own = stage if stage and name.rpartition("/")[2] == wanted else None
-        ahead += [source for source in (stage.sources if stage else []) if source not in seen]
-    return own
+    """The stage called `wanted` beside `policy`, else the one that it was made from: settings share what they have in common."""
+    beside = named.get(f"{policy.rpartition('/')[0]}/{wanted}")
+    return beside or _source(policy, wanted, named)
+
+
+def _source(name: str, wanted: str, named: Mapping[str, Stage]) -> Stage | None:
+    stage = named.get(name)
+    if stage is None or name.rpartition("/")[2] == wanted:
+        return stage
+    return next((found for source in stage.sources if (found := _source(source, wanted, named))), None)
 
 
 def codes_link(stage: Stage | None) -> Link:

@@ -11,7 +11,7 @@ ROLLOUT, ABLATIONS = "rollout_", "ablations"
 REHEARSED = ("rehearsed_vpt", "rehearsed", "rehearsed_shuffled", "rehearsed_actionvla")
 ARMS = ("scratch", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
 COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series
-COLOURS |= {"rehearsed": 0, **{arm: COLOURS[twin] for arm in REHEARSED if (twin := arm.partition("_")[2])}}
+COLOURS |= {"rehearsed": 0, "rehearsed_vpt": 1, "rehearsed_shuffled": 3, "rehearsed_actionvla": 4}  # as their twins
 SETTINGS = {  # folder: (in words, what the videos show)
     "in_domain": ("In domain", "videos of the same robot, same tasks, same room"),
     "cross_task": ("Cross-task", "videos of all tasks, demonstrations of other tasks than most that are asked for"),

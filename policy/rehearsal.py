@@ -41,7 +41,8 @@ def take_acted(sample: dict[str, Any], rng: np.random.Generator, *, take: Take, 
 class WatchedData(StreamData):
     """Moments of clips with their codes, as steps of the robot of `demonstrations` that nobody acted.
 
-    shuffled: codes of other moments, as in LatentData. ValueError when the codes are of other clips.
+    shuffled: codes of other moments, as in LatentData. ValueError when the codes are of other clips, or the clips are not
+    pictures as the demonstrations' only camera's.
     """
 
     def __init__(
@@ -58,6 +59,10 @@ class WatchedData(StreamData):
             actions=(robot["chunk_steps"], len(robot["action_names"])),
         )  # fmt: skip
         super().__init__(folder=folder, take=take, samples_per_clip=steps_per_clip, **stream)
+        sights = {"demonstrations": robot, "videos": self.manifest}
+        check_alike(
+            {name: {"image_px": each.get("image_px")} for name, each in sights.items()}, words="one picture size"
+        )
 
     def facts(self) -> dict[str, Any]:
         """The robot's, and the codes' manifest as `labels`."""
@@ -68,8 +73,7 @@ class Rehearsal(StreamData):
     """Batches of `batch_size`, `rehearsed` of them moments of `videos`, the rest of the demonstrations `videos` stand beside.
 
     What was learnt from the videos goes on being learnt while the few demonstrations teach acting: of WatchedData the codes
-    (model.keep_latents), of PseudoData the pseudo-actions. ValueError when the videos are not pictures as the
-    demonstrations' only camera's.
+    (model.keep_latents), of PseudoData the pseudo-actions.
     """
 
     def __init__(
@@ -80,10 +84,6 @@ class Rehearsal(StreamData):
         self.videos, self.demos, facts = videos, videos.demonstrations, videos.facts()
         self.videos.batch_size, self.demos.batch_size = rehearsed, batch_size - rehearsed
         self.labels: dict[str, Any] | None = facts["labels"]
-        sights = {"demonstrations": facts, "videos": videos.manifest}
-        check_alike(
-            {name: {"image_px": each.get("image_px")} for name, each in sights.items()}, words="one picture size"
-        )
         if self.labels:
             self.demos.take = partial(take_acted, take=self.demos.take, codes_per_step=self.labels["codes_per_step"])
         super().__init__(

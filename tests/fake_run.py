@@ -11,6 +11,7 @@ import av
 import numpy as np
 from matplotlib.figure import Figure
 
+from lapa.files import write_json
 from lapa.stage import manifest_hash
 
 RULES = {
@@ -119,9 +120,7 @@ def funnel(folder: Path) -> dict[str, int]:
     rungs += ("mutants", "novelty")
     counts = [40, 40, 40, 38, 38, 35, 34, 33, 29, 28, 26]
     reached = {f"R{number}_{name}": count for number, (name, count) in enumerate(zip(rungs, counts, strict=True))}
-    write(
-        folder / "funnel.json", dict(sorted((reached | {"accepted": 24}).items()))
-    )  # as `lapa propose` does: R10 before R2
+    write_json(folder / "funnel.json", reached | {"accepted": 24})  # as `lapa propose` does: R10 stands before R2
     return reached | {"accepted": 24}
 
 

@@ -35,7 +35,7 @@ def test_what_another_setting_made_is_found(run):
         stage for name, stage in named.items() if not re.fullmatch("human/(codes|latent_policy|policy_lapa)", name)
     ]
     shared += [named["human/policy_lapa"]._replace(sources=["in_domain/latent_policy", "demos"])]
-    shared += [named["in_domain/latent_policy"]._replace(sources=["in_domain/codes", "in_domain/latent_policy"])]
+    shared += [named["in_domain/latent_policy"]._replace(sources=["demos", "in_domain/codes"])]
     links = links_of(shared, told_of(run))
     assert links["Human video only"][:2] == links["In domain"][:2]
     assert links["Cross-environment"][:2] != links["In domain"][:2]

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from lapa.callbacks import Resume, SeedEachStep, Switches
 from lapa.metrics import LOGS, next_version, read_metrics
+from lapa.precision import FP32, resolve
 from lapa.ranks import is_first, own_group
 from lapa.stage import Stage, join_stage, open_stage
 from lapa.throughput import Bar, Throughput
@@ -57,10 +58,11 @@ def train(cfg: DictConfig, stage: Stage) -> None:
     module = hydra.utils.instantiate(cfg.model)
     module.setup_from(data.facts())
     with own_group():
-        fit(make_trainer(cfg, stage.out), module, data, stage.out / "resume" / "last.ckpt")
+        trainer = make_trainer(cfg, stage.out)
+        fit(trainer, module, data, stage.out / "resume" / "last.ckpt")
         facts = module.export(stage.out)  # on every rank: together they have the whole weights
         if is_first():
-            _finish(cfg, stage, module, facts)
+            _finish(cfg, stage, module, facts | {"precision": str(trainer.precision)})
 
 
 def fit(trainer: L.Trainer, module: L.LightningModule, data: L.LightningDataModule, resume: Path) -> None:
@@ -84,6 +86,7 @@ def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:
     settings: dict[str, Any] = dict(hydra.utils.instantiate(cfg.trainer, _convert_="all"))
     save_every = settings.pop("save_every")
     switches = {key: settings.pop(key) for key in ("compile", "checkpoint_activations")}
+    settings["precision"] = resolve(settings.get("precision", FP32), settings.get("accelerator", "auto"))
     torch.set_float32_matmul_precision("high")
     throughput = Throughput(every=settings["log_every_n_steps"], batch_size=cfg.data.batch_size)
     resume = Resume(folder=str(out / "resume"), every=save_every, throughput=throughput)

@@ -20,13 +20,14 @@ from torch import Tensor
 from lapa.executor import run_all
 from lapa.files import atomic_path
 from lapa.memory import keep_freed
+from lapa.precision import AUTO, BF16, FP32, resolve
 from lapa.shards import read_shard, shard_paths
 from lapa.stage import Stage, open_stage, read_manifest
 from lapa.video import decode_mp4, gap_frames
 from quantizer.labellers import Labeller, open_labeller
 
 DECODE_AHEAD = 16  # clips that wait, decoded, for the encoder
-AUTOCAST = {"32-true": None, "bf16-mixed": torch.bfloat16}  # Lightning's names
+AUTOCAST = {FP32: None, BF16: torch.bfloat16}
 
 Frames = UInt8[Tensor, "t 3 h w"]
 
@@ -144,13 +145,12 @@ class Meter:
         return f"{self.pairs_per_s:.0f} pairs/s"
 
 
-def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, gap: int) -> Meter:
+def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, how: How) -> Meter:
     """All sidecars of `cfg.clips`."""
     works = [
         Work(path, stage.out / f"{labeller.stem}-{i:06d}.safetensors")
         for i, path in enumerate(shard_paths(Path(cfg.clips)))
     ]
-    how = How(gap, cfg.batch_size, cfg.precision, cfg.device)
     label = partial(label_shard, folder=str(cfg.quantizer), trained=stage.inputs["quantizer"], how=how)
     meter = Meter()
     for _ in run_all(label, works, executor=instantiate(cfg.executor), label="labels", tell=meter):
@@ -161,8 +161,8 @@ def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, gap: int) ->
 
 def main(cfg: DictConfig) -> None:
     """`lapa label quantizer=DIR clips=DIR out=DIR`: sidecars, manifest, and what the model's kind reports of them."""
-    if cfg.precision not in AUTOCAST:
-        raise ValueError(f"no precision {cfg.precision!r}; there are {', '.join(AUTOCAST)}")
+    if cfg.precision not in (AUTO, *AUTOCAST):
+        raise ValueError(f"no precision {cfg.precision!r}; there are {', '.join((AUTO, *AUTOCAST))}")
     inputs = {"quantizer": cfg.quantizer, "clips": cfg.clips, "probe": cfg.probe}
     with open_stage(cfg, inputs=inputs) as stage:
         if stage.done:
@@ -175,7 +175,9 @@ def main(cfg: DictConfig) -> None:
             )
         facts = labeller.facts(trained, clips, cfg)
         gap = gap_frames(facts["gap_s"], clips["fps"])
-        meter = write_labels(cfg, stage, labeller, gap)
+        how = How(gap, cfg.batch_size, resolve(cfg.precision, cfg.device), cfg.device)
+        meter = write_labels(cfg, stage, labeller, how)
         found, sentence = labeller.report(stage.out, cfg, gap)
-        stage.finish(record=labeller.record, count=meter.rows, fps=clips["fps"], **found, **facts)
+        made = {"fps": clips["fps"], "precision": how.precision}
+        stage.finish(record=labeller.record, count=meter.rows, **made, **found, **facts)
     rich_print(f"{stage.out}: {meter.rows} labels, {meter.pairs_per_s:.0f} pairs/s; {sentence}")

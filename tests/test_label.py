@@ -14,6 +14,7 @@ from lapa import checkpoint
 from lapa.config import compose
 from lapa.executor import run_all
 from lapa.files import file_hash
+from lapa.precision import resolve
 from lapa.records import FramePair
 from lapa.shards import shard_paths
 from lapa.stage import open_stage, read_manifest
@@ -104,7 +105,7 @@ def test_neither_threads_nor_processes_change_a_byte(folders, labels, tmp_path, 
         label.Work(shard, tmp_path / f"codes-{i:06d}.safetensors")
         for i, shard in enumerate(shard_paths(folders / "clips"))
     ]
-    how = label.How(gap=1, batch=64, precision="bf16-mixed", device="cpu")
+    how = label.How(gap=1, batch=64, precision=resolve("auto", "cpu"), device="cpu")
     work = partial(label.label_shard, folder=str(folders / "quantizer"), trained="", how=how)
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
@@ -114,15 +115,14 @@ def test_neither_threads_nor_processes_change_a_byte(folders, labels, tmp_path, 
     same_bytes(labels, tmp_path)
 
 
-def test_precision_is_a_setting_and_part_of_the_result(folders, labels, tmp_path):
-    exact = run(folders, tmp_path / "exact", "precision=32-true")
-    both = [
-        torch.cat(list(label.load_file(folder / "codes-000000.safetensors").values())) for folder in (labels, exact)
-    ]
+def test_precision_is_a_setting_and_part_of_the_result(folders, tmp_path):
+    made = {name: run(folders, tmp_path / name, f"precision={name}") for name in ("32-true", "bf16-mixed")}
+    both = [torch.cat(list(label.load_file(out / "codes-000000.safetensors").values())) for out in made.values()]
     assert (both[0] == both[1]).float().mean() > 0.9
+    assert {name: read_manifest(out)["precision"] for name, out in made.items()} == {name: name for name in made}
     with pytest.raises(ValueError, match="holds a result of other settings"):
-        run(folders, tmp_path / "exact")
-    with pytest.raises(ValueError, match="no precision 'half'; there are 32-true, bf16-mixed"):
+        run(folders, tmp_path / "32-true")
+    with pytest.raises(ValueError, match="no precision 'half'; there are auto, 32-true, bf16-mixed"):
         run(folders, tmp_path / "other", "precision=half")
 
 

@@ -109,6 +109,7 @@ def test_the_manifest_tells_the_facts(clips, tmp_path):
     run(clips, tmp_path / "out")
     manifest = read_manifest(tmp_path / "out")
     assert manifest["fps"] == 10 and manifest["parameters"] == 1 and "val/loss" in manifest["final"]
+    assert manifest["precision"] == "32-true"
 
 
 def test_what_a_module_cannot_do_is_refused():

@@ -5,7 +5,8 @@
 
 A row trains on the same texts in random batches and in batches of like length (data.group_by_length=true), turn and turn
 about. Padding: the share of the tokens that go through the blocks which are nobody's words. Texts have 3 to 8 words, as
-the demo's, or 3 to 60; pictures are noise. MFU: model FLOP/s over those of a 1024³ bf16 product, threads as given.
+the demo's, or 3 to 60; pictures are noise. MFU: model FLOP/s over those of a 1024³
+product in the same precision (bf16 where the CPU has it, else fp32), threads as given.
 """
 
 import sys
@@ -20,6 +21,7 @@ import torch
 
 from lapa.config import compose
 from lapa.flops import Flops, matmul_peak
+from lapa.precision import BF16, resolve
 from lapa.records import LatentStep
 
 FACTS = {"num_codes": 8, "codes_per_step": 4, "cameras": ["front"], "gaps_s": [0.5]}
@@ -27,6 +29,7 @@ LLAMA = "width=576 depth=30 num_heads=9 feed_forward=1536 words.buckets=49152"  
 SIZES = {"tiny": ("", 64), "llama": (LLAMA, 16)}  # overrides of configs/backbone/tiny.yaml; samples a batch
 MOST_WORDS = (8, 60)
 LEAST_WORDS, BATCHES = 3, 4
+DTYPE = torch.bfloat16 if resolve("auto", "cpu") == BF16 else torch.float32
 
 
 class Found(NamedTuple):
@@ -71,7 +74,7 @@ def measure(module: Any, optimiser: Any, rows: list[LatentStep]) -> Found:
     with Flops() if optimiser is None else torch.enable_grad() as counted:
         for batch in rows:
             started = time.perf_counter()
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast("cpu", DTYPE, enabled=DTYPE is torch.bfloat16):
                 loss = module.training_step(batch, 0)
             loss.backward()
             if optimiser is not None:
@@ -87,7 +90,7 @@ def measure(module: Any, optimiser: Any, rows: list[LatentStep]) -> Found:
 
 def table(names: list[str], rounds: int) -> Iterator[str]:
     """Markdown, a row a case; medians of `rounds`."""
-    peak = matmul_peak(torch.device("cpu"), torch.bfloat16)
+    peak = matmul_peak(torch.device("cpu"), DTYPE)
     yield "| backbone | words | batches | padding | samples/s | tokens/s | GFLOP/s | MFU | × random |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for name in names:
@@ -110,7 +113,7 @@ def table(names: list[str], rounds: int) -> Iterator[str]:
                 cells += [f"{found.padding:.0%}", f"{rate:.1f}", f"{found.tokens / seconds:.0f}", f"{speed / 1e9:.1f}"]
                 cells += [f"{speed / peak:.0%}", f"{median(taken[False]) / seconds:.2f}"]
                 yield f"| {' | '.join(cells)} |"
-    yield f"\n{torch.get_num_threads()} threads; bf16 peak {peak / 1e9:.0f} GFLOP/s; medians of {rounds} rounds"
+    yield f"\n{torch.get_num_threads()} threads; peak {peak / 1e9:.0f} GFLOP/s of {DTYPE}; medians of {rounds} rounds"
 
 
 def main(cases: str = ",".join(SIZES), rounds: str = "3", threads: str = "0") -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from lapa.config import compose
+from lapa.precision import BF16, resolve
 from lapa.records import LatentStep
 
 COLOURS = {
@@ -22,6 +23,7 @@ COLOURS = {
     "yellow": (220, 200, 50), "purple": (140, 50, 160), "orange": (230, 130, 40),
 }  # fmt: skip
 PX, CODES, BATCH, NOISE, STEP_PX = 64, 8, 64, 0.1, 10
+HAS_BF16 = resolve("auto", "cpu") == BF16
 
 
 def scene(rng):
@@ -98,7 +100,7 @@ def fit(module, steps, held_out):
     stream, cpu, wall = batches(0, per_scene=14, size=BATCH), 0.0, 0.0
     for step in range(1, steps + 1):
         batch, cpu_start, wall_start = next(stream), time.process_time(), time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=HAS_BF16):
             loss = module.training_step(batch, step)
         optimiser.zero_grad()
         loss.backward()
@@ -116,7 +118,7 @@ def fit(module, steps, held_out):
 def accuracy(module, batch):
     """Share of right codes at each position."""
     module.eval()
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=HAS_BF16):
         right = (module.model.predict(batch.images, list(batch.text)) == batch.codes).float().mean(dim=0)
     module.train()
     return " ".join(f"{value:.2f}" for value in right.tolist())

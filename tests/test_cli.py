@@ -28,6 +28,15 @@ def test_help_is_fast_and_imports_no_torch(door, capsys):
     assert "key=value" in capsys.readouterr().out and time.time() - started < 5
 
 
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch, capsys):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    cli.main([])
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    cli.main([])
+    assert os.environ["GOMP_SPINCOUNT"] == cli.SPINS["GOMP_SPINCOUNT"]
+
+
 def test_help_shows_the_yaml_of_a_choice_that_was_typed(capsys):
     for words, keys in [
         (["build", "source=simulated"], "episodes:"),

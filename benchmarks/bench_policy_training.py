@@ -5,8 +5,8 @@
 
 A row trains on the same texts in random batches and in batches of like length (data.group_by_length=true), turn and turn
 about. Padding: the share of the tokens that go through the blocks which are nobody's words. Texts have 3 to 8 words, as
-the demo's, or 3 to 60; pictures are noise. MFU: model FLOP/s over those of a 1024³
-product in the same precision (bf16 where the CPU has it, else fp32), threads as given.
+the demo's, or 3 to 60; pictures are noise. MFU: model FLOP/s over those of a 1024³ product in the
+same precision (bf16 where the CPU has it, else fp32), threads as given.
 """
 
 import sys
@@ -21,7 +21,7 @@ import torch
 
 from lapa.config import compose
 from lapa.flops import Flops, matmul_peak
-from lapa.precision import BF16, resolve
+from lapa.precision import has_bf16
 from lapa.records import LatentStep
 
 FACTS = {"num_codes": 8, "codes_per_step": 4, "cameras": ["front"], "gaps_s": [0.5]}
@@ -29,7 +29,7 @@ LLAMA = "width=576 depth=30 num_heads=9 feed_forward=1536 words.buckets=49152"  
 SIZES = {"tiny": ("", 64), "llama": (LLAMA, 16)}  # overrides of configs/backbone/tiny.yaml; samples a batch
 MOST_WORDS = (8, 60)
 LEAST_WORDS, BATCHES = 3, 4
-DTYPE = torch.bfloat16 if resolve("auto", "cpu") == BF16 else torch.float32
+DTYPE = torch.bfloat16 if has_bf16("cpu") else torch.float32
 
 
 class Found(NamedTuple):

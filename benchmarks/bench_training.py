@@ -30,10 +30,10 @@ from sprites import sprites
 
 from lapa.config import compose
 from lapa.flops import Flops
-from lapa.precision import BF16, resolve
+from lapa.precision import has_bf16
 
 IMAGE_PX, LABEL_BATCH, PEAK_SIDE = 64, 256, 4096
-HAS_BF16 = resolve("auto", "cpu") == BF16  # elsewhere ours computes in fp32, and bf16 is not timed: it is emulated
+HAS_BF16 = has_bf16("cpu")  # elsewhere ours computes in fp32, and bf16 is not timed: it is emulated
 KNOWN = """LAPA's own quantizer at these settings, measured once on two cores: 11.5 pairs/s (7.9 a CPU second; 14 pairs/s with
 bf16 autocast), labels 35 pairs a CPU second. LAPA_REPOSITORY=CHECKOUT measures it in this run."""
 
@@ -129,8 +129,8 @@ def theirs(repository: Path, batches: list[int]) -> list[Case]:
 
 def peaks() -> list[Case]:
     """What the machine can do: one large product in each precision."""
-    cases = []
-    for name, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32))[0 if HAS_BF16 else 1 :]:
+    cases, dtypes = [], {"fp32": torch.float32} | ({"bf16": torch.bfloat16} if HAS_BF16 else {})
+    for name, dtype in dtypes.items():
         wave = torch.arange(PEAK_SIDE**2).reshape(PEAK_SIDE, PEAK_SIDE).sin().to(dtype)
         cases.append(Case(f"matmul {PEAK_SIDE}, {name}", "peak", lambda wave=wave: wave @ wave, 0, 2 * PEAK_SIDE**3))
     return cases

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from lapa.config import compose
-from lapa.precision import BF16, resolve
+from lapa.precision import has_bf16
 from lapa.records import LatentStep
 
 COLOURS = {
@@ -23,7 +23,7 @@ COLOURS = {
     "yellow": (220, 200, 50), "purple": (140, 50, 160), "orange": (230, 130, 40),
 }  # fmt: skip
 PX, CODES, BATCH, NOISE, STEP_PX = 64, 8, 64, 0.1, 10
-HAS_BF16 = resolve("auto", "cpu") == BF16
+HAS_BF16 = has_bf16("cpu")
 
 
 def scene(rng):

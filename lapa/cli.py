@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lapa.doors import DOORS, door_help, named
 
-SPINS = {"GOMP_SPINCOUNT": "3000"}  # idle rounds before a waiting thread sleeps; read when torch is loaded
+SPINS = "3000"  # idle rounds before a waiting thread sleeps; read when torch is loaded
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     Threads that wait do not take the cores of other work: two of them beside three busy processes train a policy more than
     twice as fast with SPINS as with OpenMP's own 300,000 rounds, and as fast on quiet cores (docs/performance.md).
     """
-    os.environ.update(SPINS | os.environ)
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     parser = build_parser(sys.argv[1:] if argv is None else argv)
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete

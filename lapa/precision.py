@@ -14,13 +14,11 @@ def resolve(precision: str, device: str) -> str:
     """
     if precision != AUTO:
         return precision
-    cuda = device in ("cuda", "gpu", "auto") and torch.cuda.is_available()
-    return BF16 if (_cuda_has_bf16() if cuda else device in ("cpu", "auto") and _cpu_has_bf16()) else FP32
+    return BF16 if has_bf16(device) else FP32
 
 
-def _cpu_has_bf16() -> bool:
-    return any(torch.cpu.get_capabilities().get(name) for name in CPU_BF16)
-
-
-def _cuda_has_bf16() -> bool:
-    return torch.cuda.is_bf16_supported(including_emulation=False)
+def has_bf16(device: str) -> bool:
+    """Whether `device`, named as in `resolve`, multiplies bf16 in hardware."""
+    if device in ("cuda", "gpu", "auto") and torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device in ("cpu", "auto") and any(torch.cpu.get_capabilities().get(name) for name in CPU_BF16)

@@ -161,8 +161,8 @@ def write_labels(cfg: DictConfig, stage: Stage, labeller: Labeller, how: How) ->
 
 def main(cfg: DictConfig) -> None:
     """`lapa label quantizer=DIR clips=DIR out=DIR`: sidecars, manifest, and what the model's kind reports of them."""
-    if cfg.precision not in (AUTO, *AUTOCAST):
-        raise ValueError(f"no precision {cfg.precision!r}; there are {', '.join((AUTO, *AUTOCAST))}")
+    if cfg.precision not in (known := (AUTO, *AUTOCAST)):
+        raise ValueError(f"no precision {cfg.precision!r}; there are {', '.join(known)}")
     inputs = {"quantizer": cfg.quantizer, "clips": cfg.clips, "probe": cfg.probe}
     with open_stage(cfg, inputs=inputs) as stage:
         if stage.done:

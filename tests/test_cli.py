@@ -34,7 +34,7 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(monkeypatch, capsy
     assert os.environ["GOMP_SPINCOUNT"] == "7"
     monkeypatch.delenv("GOMP_SPINCOUNT")
     cli.main([])
-    assert os.environ["GOMP_SPINCOUNT"] == cli.SPINS["GOMP_SPINCOUNT"]
+    assert os.environ["GOMP_SPINCOUNT"] == cli.SPINS
 
 
 def test_help_shows_the_yaml_of_a_choice_that_was_typed(capsys):

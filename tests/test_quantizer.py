@@ -86,12 +86,12 @@ def test_perplexity_counts_codes_in_even_use():
 def test_codes_of_moving_sprites_tell_the_direction(bottleneck):
     """The yardstick that LAPA's own quantizer passes at 83 % after 3000 steps; code use stands beside it.
 
-    Four seeds, on one or two threads, give 94.4 to 96.6 % (rvq), 95.0 to 97.4 (vq), 97.8 to 99.6 (lfq); untrained 13 to 51 %.
+    After 200 steps seeds and processors give 94.4 to 97.4 % (rvq, vq), after 300 98.2 to 99.4; untrained 13 to 51 %.
     """
     model = build(bottleneck=bottleneck)
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
-    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=200)  # as the door's schedule ends
-    for step in range(200):
+    decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, total_iters=300)  # as the door's schedule ends
+    for step in range(300):
         before, after, _ = sprites(32, 24, seed=step)
         outcome = model(before, after, None)
         loss = model.loss(outcome)
@@ -103,5 +103,5 @@ def test_codes_of_moving_sprites_tell_the_direction(bottleneck):
     before, after, direction = sprites(1000, 24, seed=10**6)
     with torch.no_grad():
         codes = model.eval().codes(before, after)
-    assert direction_accuracy(codes, direction, model.num_codes) >= 0.92
+    assert direction_accuracy(codes, direction, model.num_codes) >= 0.95
     assert perplexity(codes, model.num_codes) > 4

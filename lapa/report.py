@@ -15,6 +15,7 @@ from lapa.report_codes import Card, cards
 from lapa.report_gather import gather
 from lapa.report_numbers import bare_p, percent, points
 from lapa.report_page import render
+from lapa.report_seed_tables import seed_rows, seeds_terminal
 from lapa.report_settings import is_transfer
 from lapa.report_success import Comparison, Group, Success, compare
 from lapa.report_tables import markdown, rows, terminal_table
@@ -47,8 +48,10 @@ def main(cfg: DictConfig) -> None:
 
 
 def write(out: Path, page: str, found: Transfer) -> None:
-    """The page, and its main table as table.json and table.md, each whole or not at all."""
+    """The page, its main table as table.json and table.md, several fine-tunings as finetunings.json; each whole or not at all."""
     write_json(out / "table.json", rows(found))
+    if found.seeds:
+        write_json(out / "finetunings.json", seed_rows(found.seeds))
     for name, text in {PAGE: page, "table.md": markdown(found)}.items():
         with atomic_path(out / name) as partial:
             partial.write_text(text, encoding="utf-8")
@@ -62,6 +65,8 @@ def show(success: Success, found: Transfer | None, codes: Sequence[Card], consol
         console.print(success_table(success))
     if found:
         console.print(terminal_table(found, console.width))
+    if found and found.seeds:
+        console.print(seeds_terminal(found.seeds))
     for caution in success.cautions:
         console.print(Text(f"  • {caution}", style="dim"), soft_wrap=True)
     for card in codes:

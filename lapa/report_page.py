@@ -11,6 +11,7 @@ from lapa.report_gather import Stage
 from lapa.report_numbers import bare_p, bounds, duration, p_text, percent, points, short, signed
 from lapa.report_open_loop import GUESSES, open_loop
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
+from lapa.report_seed_tables import rivals_of_seeds
 from lapa.report_settings import SETTINGS, ablated
 from lapa.report_solved import shelves
 from lapa.report_success import Success
@@ -84,7 +85,12 @@ def transfer_parts(transfer: TransferPart | None) -> list[tuple[str, str, bool]]
     """(id, name, whether it is there) of a transfer run's own parts, for the line on top."""
     if transfer is None:
         return []
-    return [("settings", "Settings", True), *((id, name, bool(getattr(transfer, id))) for id, name in PARTS.items())]
+    luck = ("seeds", "Luck", bool(transfer.found.seeds))
+    return [
+        ("settings", "Settings", True),
+        luck,
+        *((id, name, bool(getattr(transfer, id))) for id, name in PARTS.items()),
+    ]
 
 
 def by_setting(found: Sequence[Card]) -> list[Card]:
@@ -111,7 +117,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     found.filters |= {"percent": percent, "p": p_text, "points": points, "duration": duration, "short": short}
-    found.filters |= {"signed": signed, "bounds": bounds, "bare_p": bare_p}
+    found.filters |= {"rivals_of_seeds": rivals_of_seeds, "signed": signed, "bounds": bounds, "bare_p": bare_p}
     return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from lapa.report_gather import Stage
+from lapa.settings import AGAIN
 
 ROLLOUT, ABLATIONS = "rollout_", "ablations"
 # from what knows nothing to the ceiling; then those of them that go on with their pretraining while they are fine-tuned
@@ -23,6 +24,8 @@ SETTINGS = {  # folder: (in words, what the videos show)
 }
 CELL = re.compile(r"(?P<source>.+)_to_(?P<target>.+)")
 CELL_OF = {"in_domain": ("panda", "panda"), "cross_embodiment": ("ur5e", "panda"), "human": ("hand", "panda")}
+
+REPEATED = re.compile(r"(?:(?P<place>.+)/)?" + AGAIN.format(r"\d+"))  # where another fine-tuning of a place's arms lies
 
 Rollouts = dict[str, dict[str, Stage]]  # folder relative to the run ("" is the run's own) → arm → finished rollout
 
@@ -49,7 +52,21 @@ def ablated(stage: Stage) -> bool:
 
 
 def rollouts(stages: Sequence[Stage]) -> Rollouts:
-    """All finished rollouts, by folder and arm."""
+    """All finished rollouts of first fine-tunings, by folder and arm."""
+    return {place: arms for place, arms in _everywhere(stages).items() if not REPEATED.fullmatch(place)}
+
+
+def repeated(stages: Sequence[Stage]) -> dict[tuple[str, str], list[Stage]]:
+    """(folder, arm) → rollouts of its further fine-tunings, by their folders' names."""
+    found: dict[tuple[str, str], list[Stage]] = {}
+    for place, arms in sorted(_everywhere(stages).items()):
+        if match := REPEATED.fullmatch(place):
+            for arm, stage in arms.items():
+                found.setdefault((match["place"] or "", arm), []).append(stage)
+    return found
+
+
+def _everywhere(stages: Sequence[Stage]) -> Rollouts:
     found: Rollouts = {}
     for stage in stages:
         place, _, last = stage.name.rpartition("/")
@@ -97,6 +114,12 @@ def setting(name: str, found: Rollouts, *, shared: Sequence[str]) -> Setting:
 def is_cell(name: str) -> bool:
     """Whether a folder is called `<source>_to_<target>`."""
     return name not in SETTINGS and "/" not in name and CELL.fullmatch(name) is not None
+
+
+def rivals_of(arm: str, names: Sequence[str], control: str, ceiling: str) -> list[str]:
+    """Every other arm but control and ceiling; arms that rehearse are rivals of one that does, not of others."""
+    unlike = (arm, control, ceiling, *(() if arm in REHEARSED else REHEARSED))
+    return [name for name in names if name not in unlike]
 
 
 def in_order(arms: Mapping[str, Stage]) -> dict[str, Stage]:

@@ -55,6 +55,7 @@ class Success(NamedTuple):
     cautions: list[str]
 
 
+ONE_TRAINING = "One training per arm: intervals cover the evaluation's seeds, not the luck of a training run."
 MEASURES = ("success_once", "success_at_end", "success_held")
 
 
@@ -191,7 +192,7 @@ def cautions(stages: Sequence[Stage], arms: dict[str, Episodes], overall: Group,
         if _policies(ours) & _policies(theirs):
             found.append(f"{pair} ran the same policy: the comparison says nothing about how it was trained.")
     if overall.comparisons:
-        found.append("One training per arm: intervals cover the evaluation's seeds, not the luck of a training run.")
+        found.append(ONE_TRAINING)
     return found
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lapa.report_numbers import bare_p, bounds, p_text, percent, points, signed
+from lapa.report_seed_tables import seeds_markdown
 from lapa.report_success import ArmRow, Comparison
 from lapa.report_transfer import Result, SettingTable, Transfer
 
@@ -58,6 +59,7 @@ def markdown(found: Transfer) -> str:
     said = [f"{found.success.headline}\n", *head, *rows, f"\n{NOTE}; {MADE_ELSEWHERE}."]
     said += ["", *(f"- {block.title}: {told}" for block in found.settings if (told := rivals_text(block)))]
     said += [f"{sources}."] if (sources := paper_note(found)) else []
+    said += seeds_markdown(found.seeds)
     said += ["", *(f"- {caution}" for caution in found.success.cautions)]
     return "\n".join(said).replace("\u00a0", " ") + "\n"
 

@@ -6,8 +6,10 @@ from typing import Any, NamedTuple
 from lapa.report_gather import Stage
 from lapa.report_numbers import signed
 from lapa.report_published import PUBLISHED, Published
-from lapa.report_settings import REHEARSED, Setting, ablated, cells, in_order, rollouts, settings
+from lapa.report_seeds import SeedTable, seed_tables
+from lapa.report_settings import Setting, ablated, cells, in_order, repeated, rivals_of, rollouts, settings
 from lapa.report_success import (
+    ONE_TRAINING,
     ArmRow,
     Comparison,
     Episodes,
@@ -24,6 +26,7 @@ from lapa.report_success import (
 from lapa.stats import holm
 from lapa.stats_bootstrap import GapShare, share_of_gap
 
+FIRST = "The main table is each arm's first fine-tuning; the luck in it is in the table of all fine-tunings."
 DEMOS = "demos"  # what the folder of the target's few demonstrations is called
 
 
@@ -70,12 +73,13 @@ class SettingTable(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """What the page opens with, the main table, and the cells of body × body."""
+    """What the page opens with, the main table, the cells of body × body, and what further fine-tunings say."""
 
     success: Success
     blocks: list[Setting]
-    settings: list[SettingTable]  # one of each block
+    settings: list[SettingTable]  # one of each block, by each arm's first fine-tuning
     cells: dict[tuple[str, str], SettingTable]
+    seeds: list[SeedTable]
 
 
 def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
@@ -92,10 +96,12 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     blocks = settings(found, shared=shared) or list(matrix.values())
     tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])
     cell_tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in matrix.values()])
+    compared = {name: getattr(rules, name) for name in ("arm", "control", "ceiling", "measure", "bootstrap")}
+    seeds = seed_tables([*blocks, *_others(matrix, blocks)], repeated(stages), **compared)
     verdict, headline = opening_words(tables, rules)
-    told = [*unfinished(stages), *_told(tables)]
-    success = Success(verdict, headline, None, [], told)
-    return Transfer(success, blocks, tables, dict(zip(matrix, cell_tables, strict=True)))
+    told = [FIRST if seeds and line == ONE_TRAINING else line for line in _told(tables)]
+    success = Success(verdict, headline, None, [], [*unfinished(stages), *told])
+    return Transfer(success, blocks, tables, dict(zip(matrix, cell_tables, strict=True)), seeds)
 
 
 def single(stages: Sequence[Stage], success: Success, rules: Rules) -> Transfer:
@@ -104,7 +110,7 @@ def single(stages: Sequence[Stage], success: Success, rules: Rules) -> Transfer:
     block = Setting("", "all tasks", "", in_order(arms), {})
     blocks = [block] if arms else []
     return Transfer(
-        success, blocks, corrected([table(block, _shown(_demonstrated(stages), ""), rules) for block in blocks]), {}
+        success, blocks, corrected([table(block, _shown(_demonstrated(stages), ""), rules) for block in blocks]), {}, []
     )
 
 
@@ -136,14 +142,10 @@ def table(block: Setting, demonstrated: set[str] | None, rules: Rules) -> Settin
 
 
 def against_rivals(arms: Mapping[str, Episodes], rules: Rules) -> list[Comparison]:
-    """The arm against every other one that is neither control nor ceiling, on the starts that both met.
-
-    Arms that rehearse are rivals of one that does, not of others.
-    """
+    """The arm against its rivals (`report_settings.rivals_of`), on the starts that both met."""
     if rules.arm not in arms:
         return []
-    unlike = (rules.arm, rules.control, rules.ceiling, *(() if rules.arm in REHEARSED else REHEARSED))
-    rivals = [name for name in arms if name not in unlike]
+    rivals = rivals_of(rules.arm, list(arms), rules.control, rules.ceiling)
     pairs = ({rules.arm: arms[rules.arm], name: arms[name]} for name in rivals)
     groups = (group("", pair, control=name, measure=rules.measure) for name, pair in zip(rivals, pairs, strict=True))
     return [comparison for found in groups for comparison in found.comparisons]
@@ -195,6 +197,12 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
         verdict,
         f"{words} {where}: {rules.arm} closes {span}\u00a0% of the gap between {rules.control} and true actions.",
     )
+
+
+def _others(matrix: Mapping[tuple[str, str], Setting], blocks: Sequence[Setting]) -> list[Setting]:
+    """Cells that are not settings by another name."""
+    named = {block.name for block in blocks}
+    return [block for block in matrix.values() if block.name not in named]
 
 
 def _demonstrated(stages: Sequence[Stage]) -> dict[str, set[str]]:

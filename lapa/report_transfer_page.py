@@ -1,6 +1,6 @@
 """A transfer run's stages and main table in → every part of its page, as one record for the template."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from lapa.report_chain import LINKS, Chain, chains
@@ -9,8 +9,9 @@ from lapa.report_gather import Stage
 from lapa.report_matrix import Matrix, matrix
 from lapa.report_parts import CurveGroup, FilmRow, curve_groups, video_rows
 from lapa.report_published import SOURCE
+from lapa.report_seeds import SeedRow
 from lapa.report_settings import COLOURS
-from lapa.report_transfer import Rules, Transfer
+from lapa.report_transfer import Result, Rules, Transfer
 from lapa.report_varied import Varied, varied
 from lapa.stats_bootstrap import GapShare
 
@@ -43,8 +44,12 @@ class TransferPart(NamedTuple):
     @property
     def shares(self) -> list[tuple[str, GapShare]]:
         """The arm's share of the gap, by setting, where there is one."""
-        found = ((table.title, result.share) for table in self.found.settings if (result := table.result(self.arm)))
-        return [(title, share) for title, share in found if share and share.share is not None]
+        return _shares((table.title, table.result(self.arm)) for table in self.found.settings)
+
+    @property
+    def mean_shares(self) -> list[tuple[str, GapShare]]:
+        """The same by the means of several fine-tunings."""
+        return _shares((table.title, table.row(self.arm)) for table in self.found.seeds)
 
     @property
     def best(self) -> list[float]:
@@ -81,6 +86,11 @@ def transfer_part(
         chains(stages, found.settings, rules.arm),
         [(table.title, groups) for table in found.settings if (groups := _curves(stages, table.name))],
     )  # fmt: skip
+
+
+def _shares(found: Iterable[tuple[str, Result | SeedRow | None]]) -> list[tuple[str, GapShare]]:
+    given = ((title, row.share) for title, row in found if row)
+    return [(title, share) for title, share in given if share and share.share is not None]
 
 
 def _curves(stages: Sequence[Stage], name: str) -> list[CurveGroup]:

@@ -42,6 +42,11 @@ def share_of_gap(by_task: Outcomes, *, draw_tasks: bool, resamples: int, seed: i
     """
     rates = bootstrap_rates(by_task, draw_tasks=draw_tasks, resamples=resamples, seed=seed)
     arm, scratch, ceiling = np.mean([row for rows in by_task.values() for row in rows], axis=0).tolist()
+    return share_of(arm, scratch, ceiling, rates)
+
+
+def share_of(arm: float, scratch: float, ceiling: float, rates: Float[np.ndarray, "r 3"]) -> GapShare:
+    """The share at three rates, with the interval that resamples of the three give it; see `share_of_gap`."""
     if ceiling <= scratch:
         return GapShare(None, None, f"no gap to close: the ceiling has {ceiling:.1%}, scratch {scratch:.1%}")
     share = (arm - scratch) / (ceiling - scratch)

@@ -21,8 +21,8 @@ def fake_door(cfg):
 
 def walk_of(steps, out, **chosen):
     """What the door `run` is given for a recipe."""
-    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "setting": "all", "arms": None}
-    return OmegaConf.create({**cfg, "recipe": steps, **chosen})
+    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "finetunings": 1}
+    return OmegaConf.create({**cfg, "setting": "all", "arms": None, "recipe": steps, **chosen})
 
 
 def test_unchanged_steps_are_skipped_and_changes_run_on(tmp_path, monkeypatch, capsys):
@@ -95,8 +95,9 @@ TABLE = {
 }
 
 
-def names_of(setting="all", arms=None, **changes):
-    return steps_of(OmegaConf.create({**TABLE, **changes}), setting=setting, arms=arms)
+def names_of(setting="all", arms=None, seed=0, finetunings=1, **changes):
+    tree = OmegaConf.create({**TABLE, **changes})
+    return steps_of(tree, setting=setting, arms=arms, seed=seed, finetunings=finetunings)
 
 
 def test_a_step_is_made_once_for_each_name_it_gets():
@@ -106,6 +107,41 @@ def test_a_step_is_made_once_for_each_name_it_gets():
     ]  # fmt: skip
     assert steps["tasks"]["with"] == ["count=3"] and steps["two/clips"]["with"] == ["a=hand", "b=2", "body=hand"]
     assert steps["policy_scratch"]["with"] == ["out/demos"] and steps["one/clips"]["with"] == ["body=panda"]
+
+
+TUNED = {
+    "$setting/clips": {"arms": ["lapa", "vpt"], "door": "build", "with": []},
+    "$home/$again/policy_$arm": {"door": "train", "with": ["seed=$seed"]},
+    "$home/$again/rollout_$arm": {"door": "rollout", "with": ["checkpoint=out/$home/$again/policy_$arm"]},
+}
+
+
+def test_further_finetunings_come_last_each_in_a_folder_with_a_seed_and_share_the_rest():
+    once, thrice = names_of(["one"], seed=4, steps=TUNED), names_of(["one"], seed=4, finetunings=3, steps=TUNED)
+    assert list(once) == ["policy_scratch", "rollout_scratch", "one/clips", "one/policy_lapa", "one/rollout_lapa"]
+    assert list(thrice) == [
+        *once,
+        *(f"{home}seed_{n}/{what}" for n in (1, 2) for home, what in (
+            ("", "policy_scratch"), ("", "rollout_scratch"), ("one/", "policy_lapa"), ("one/", "rollout_lapa"))),
+    ]  # fmt: skip
+    assert {name: step for name, step in thrice.items() if name in once} == once
+    assert once["policy_scratch"]["with"] == ["seed=4"] and thrice["one/seed_2/policy_lapa"]["with"] == ["seed=6"]
+    assert once["rollout_scratch"]["with"] == ["checkpoint=out/policy_scratch"]
+    assert thrice["seed_1/rollout_scratch"]["with"] == ["checkpoint=out/seed_1/policy_scratch"]
+    with pytest.raises(ValueError, match="finetunings=2: 1 or more, and 1 for a recipe without settings"):
+        steps_of(OmegaConf.create({"steps": {}}), setting="all", arms=None, finetunings=2)
+
+
+def test_a_policy_of_the_experiment_has_the_seed_of_its_finetuning_and_no_rollout_has():
+    recipe = compose("run", ["recipe=transfer", "out=runs/x"]).recipe
+    steps = steps_of(recipe, setting=["in_domain"], arms=None, seed=3, finetunings=2)
+    again = {name: step for name, step in steps.items() if "seed_1/" in name}
+    arms = recipe.settings.in_domain.arms
+    assert len(again) == 2 * len(arms)  # a policy and its rollout
+    for step in again.values():
+        cfg = compose(step["door"], ["out=/nowhere", "seed=3", *step["with"]])
+        assert cfg.seed == (4 if step["door"] == "train" else 3)
+        assert step["door"] == "train" or "seed_1/policy_" in f"{cfg.checkpoint}{cfg.plan}"
 
 
 def test_settings_and_arms_are_chosen():
@@ -120,7 +156,9 @@ def test_settings_and_arms_are_chosen():
 def test_two_steps_of_one_name_and_values_that_are_not_there_are_named():
     with pytest.raises(ValueError, match="two steps of this recipe are called clips"):
         names_of(steps={"clips": {"door": "build", "with": ["body=$body"]}})
-    with pytest.raises(ValueError, match=r"'x=\$colour': no value 'colour'; there are \['arm', 'arms', 'body'"):
+    with pytest.raises(
+        ValueError, match=r"'x=\$colour': no value 'colour'; there are \['again', 'arm', 'arms', 'body'"
+    ):
         names_of(steps={"clips": {"door": "build", "with": ["x=$colour"]}})
     with pytest.raises(ValueError, match="a value that names itself"):
         names_of(sizes={"count": "$count"})

@@ -1,0 +1,110 @@
+"""Laws of several fine-tunings on a transfer run's page: they change no main table, and have one of their own."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_transfer import fake_transfer, rollout
+from rich.console import Console
+from test_report_transfer import RULES, SHARED, drawn, stages
+
+from lapa.config import compose
+from lapa.report import main
+from lapa.report_seed_tables import rivals_of_seeds, seed_rows, seeds_markdown, seeds_terminal
+from lapa.report_settings import repeated, rollouts, settings
+from lapa.report_transfer import FIRST, transfer
+from lapa.stats_seeds import welch
+
+MORE = {
+    "seed_{}/rollout_scratch": (0.12, 0.3),
+    "in_domain/seed_{}/rollout_lapa": (0.6, 0.63),
+    "in_domain/seed_{}/rollout_vpt": (0.5, 0.48),
+    "in_domain/seed_{}/rollout_actionvla": (0.7, 0.77),
+    "human/seed_{}/rollout_lapa": (0.5, 0.42),
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """Two settings; three fine-tunings of four arms, one of the others."""
+    folder = tmp_path_factory.mktemp("runs") / "transfer"
+    fake_transfer(folder, settings=("", "in_domain", "human"), per_task=4, more=False, films=0)
+    rng = np.random.default_rng(3)
+    ease = rng.normal(size=144)
+    for name, rates in MORE.items():
+        for number, rate in enumerate(rates, start=1):
+            rollout(folder / name.format(number), rng, ease, rate)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(run):
+    return transfer(stages(run), RULES)
+
+
+def test_the_main_table_is_of_the_first_finetunings(run, told):
+    read = stages(run)
+    assert [block.name for block in settings(rollouts(read), shared=SHARED)] == ["in_domain", "human"]
+    first = [stage for stage in read if "seed_" not in stage.name]
+    assert transfer(first, RULES).settings == told.settings and transfer(first, RULES).seeds == []
+    assert {place: len(found) for place, found in repeated(read).items()} == {
+        ("", "scratch"): 2, ("in_domain", "lapa"): 2, ("in_domain", "vpt"): 2, ("in_domain", "actionvla"): 2,
+        ("human", "lapa"): 2,
+    }  # fmt: skip
+
+
+def test_means_and_shares_are_over_all_of_an_arms_finetunings(told):
+    row = {row.arm: row for row in told.seeds[0].rows}
+    assert row["lapa"].rates == pytest.approx([0.66, 0.6, 0.63], abs=0.008)
+    mean = {arm: np.mean(row[arm].rates) for arm in ("lapa", *SHARED)}
+    gap = mean["actionvla"] - mean["scratch"]
+    assert row["lapa"].share.share == pytest.approx((mean["lapa"] - mean["scratch"]) / gap)
+    assert row["lapa"].share.interval.low < row["lapa"].share.share < row["lapa"].share.interval.high
+    assert row["scratch"].share is None and row["actionvla"].share is None
+    assert len(row["unipi"].rates) == 1 and row["unipi"].interval is None and row["unipi"].against is None
+
+
+def test_tests_are_over_trainings_with_holm_over_the_tables(told):
+    tested = [row for table in told.seeds for row in table.rows if row.against]
+    assert [row.arm for row in tested] == ["vpt", "lapa", "actionvla", "lapa"]
+    control = told.seeds[0].row("scratch").rates
+    assert all(row.against == welch(row.rates, control) for row in tested)
+    least = min(tested, key=lambda row: row.against.p_value)
+    assert least.p_holm == pytest.approx(min(1.0, 4 * least.against.p_value))
+    ((rival, found, p_holm),) = told.seeds[0].rivals
+    assert rival == "vpt" and p_holm == found.p_value  # a family of one
+    assert found == welch(told.seeds[0].row("lapa").rates, told.seeds[0].row("vpt").rates)
+
+
+def test_borrowed_arms_bring_their_finetunings_and_no_test(told):
+    human = told.seeds[1]
+    assert human.row("scratch").rates == told.seeds[0].row("scratch").rates
+    assert human.row("actionvla").borrowed and human.row("actionvla").against is None
+    assert human.row("lapa").share.share is not None
+
+
+def test_page_and_tables_hold_every_finetuning(run, told):
+    page = drawn(stages(run))
+    assert '<section id="seeds">' in page and '<a href="#seeds">' in page
+    assert "By the means of several fine-tunings: in domain <strong>" in page
+    assert told.success.cautions == [FIRST]
+    dots = page.split('id="seeds"')[1].split("</section>")[0].count("<b style=")
+    assert dots == sum(len(row.rates) for table in told.seeds for row in table.rows)
+    text = "\n".join(seeds_markdown(told.seeds)).replace("\u00a0", " ")
+    assert "| In domain | scratch* | 22, 12, 30 | 22 % [" in text
+    assert f"- In domain: {rivals_of_seeds(told.seeds[0])}".replace("\u00a0", " ") in text
+    flat = json.loads(json.dumps(seed_rows(told.seeds), allow_nan=False))
+    assert len(flat) == sum(len(table.rows) for table in told.seeds)
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(seeds_terminal(told.seeds))
+    assert "…" not in console.export_text() and seeds_markdown([]) == []
+
+
+def test_the_door_writes_them(run, tmp_path, capsys):
+    settled = [f"runs=[{run}]", f"out={tmp_path / 'report'}", "bootstrap.resamples=200"]
+    main(compose("report", settled))
+    assert "scratch*" in capsys.readouterr().out
+    assert {row["setting"] for row in json.loads((tmp_path / "report" / "finetunings.json").read_text())} == {
+        "in_domain", "human",
+    }  # fmt: skip

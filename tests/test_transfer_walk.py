@@ -40,7 +40,7 @@ def test_settings_share_steps_and_meet_the_same_starts(tmp_path, monkeypatch):
     assert all(step.skipped for step in second if step.door != "report")
     rollouts = [name for name in wanted if "rollout_" in name]
     assert policy_hashes(out, "rollout_scratch").isdisjoint(policy_hashes(out, "seed_1/rollout_scratch"))
-    assert {name.rpartition("_")[2] for name in rollouts} == set(whole.recipe.settings.in_domain.arms)
+    assert {name.partition("rollout_")[2] for name in rollouts} == set(whole.recipe.settings.in_domain.arms)
     starts = {starts_of(out / name) for name in rollouts}
     assert len(starts) == 1, "arms and settings must meet the same starts"
     assert {row[0] for row in next(iter(starts))} > set(read_manifest(out / "demos")["config"]["task_hashes"])

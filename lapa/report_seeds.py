@@ -94,8 +94,9 @@ def _rate(rows: Episodes, measure: str) -> float:
 
 
 def _share(trio: Sequence[Sequence[Episodes]], measure: str, bootstrap: Mapping[str, Any]) -> GapShare | None:
-    """On the starts that all trainings of the three met."""
-    starts = sorted(set.intersection(*(set(rows) for seeds in trio for rows in seeds)))
+    """On the starts that all trainings of the three met, from the same first states."""
+    met = [{(start, str(row.get("state_hash"))) for start, row in rows.items()} for seeds in trio for rows in seeds]
+    starts = [start for start, _ in sorted(set.intersection(*met))]
     if not starts:
         return None
     outcomes = [np.array([[bool(rows[start][measure]) for start in starts] for rows in seeds]) for seeds in trio]

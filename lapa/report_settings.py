@@ -25,7 +25,9 @@ SETTINGS = {  # folder: (in words, what the videos show)
 CELL = re.compile(r"(?P<source>.+)_to_(?P<target>.+)")
 CELL_OF = {"in_domain": ("panda", "panda"), "cross_embodiment": ("ur5e", "panda"), "human": ("hand", "panda")}
 
-REPEATED = re.compile(r"(?:(?P<place>.+)/)?" + AGAIN.format(r"\d+"))  # where another fine-tuning of a place's arms lies
+REPEATED = re.compile(
+    r"(?:(?P<place>.+)/)?" + AGAIN.format(r"(?P<number>\d+)")
+)  # where another fine-tuning of a place's arms lies
 
 Rollouts = dict[str, dict[str, Stage]]  # folder relative to the run ("" is the run's own) → arm → finished rollout
 
@@ -57,12 +59,12 @@ def rollouts(stages: Sequence[Stage]) -> Rollouts:
 
 
 def repeated(stages: Sequence[Stage]) -> dict[tuple[str, str], list[Stage]]:
-    """(folder, arm) → rollouts of its further fine-tunings, by their folders' names."""
+    """(folder, arm) → rollouts of its further fine-tunings, in their folders' order."""
+    places = [(match, arms) for place, arms in _everywhere(stages).items() if (match := REPEATED.fullmatch(place))]
     found: dict[tuple[str, str], list[Stage]] = {}
-    for place, arms in sorted(_everywhere(stages).items()):
-        if match := REPEATED.fullmatch(place):
-            for arm, stage in arms.items():
-                found.setdefault((match["place"] or "", arm), []).append(stage)
+    for match, arms in sorted(places, key=lambda place: int(place[0]["number"])):
+        for arm, stage in arms.items():
+            found.setdefault((match["place"] or "", arm), []).append(stage)
     return found
 
 

@@ -1,11 +1,12 @@
 """Laws of several fine-tunings on a transfer run's page: they change no main table, and have one of their own."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_transfer import fake_transfer, rollout
+from fake_transfer import fake_transfer, rollout, spoil
 from rich.console import Console
 from test_report_transfer import RULES, SHARED, drawn, stages
 
@@ -82,6 +83,12 @@ def test_borrowed_arms_bring_their_finetunings_and_no_test(told):
     assert human.row("scratch").rates == told.seeds[0].row("scratch").rates
     assert human.row("actionvla").borrowed and human.row("actionvla").against is None
     assert human.row("lapa").share.share is not None
+
+
+def test_starts_that_differ_close_no_gap(run, tmp_path):
+    moved = Path(shutil.copytree(run, tmp_path / "transfer"))
+    spoil(moved / "in_domain" / "seed_2" / "rollout_lapa" / "episodes.jsonl", state_hash="elsewhere")
+    assert transfer(stages(moved), RULES).seeds[0].row("lapa").share is None
 
 
 def test_page_and_tables_hold_every_finetuning(run, told):

@@ -26,12 +26,12 @@ class Step(NamedTuple):
 
 def main(cfg: DictConfig) -> None:
     """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, `cfg.jobs` at a time, those of a
-    recipe with settings for `cfg.setting` and `cfg.arms`, fine-tuned `cfg.finetunings` times; ends with a table.
+    recipe with settings for `cfg.setting` and `cfg.arms`, trained `cfg.trainings` times; ends with a table.
     """
     console = Console()
     base = Path(cfg.out)
     # Reports last: what a recipe adds to another's steps comes behind them.
-    chosen = {name: cfg[name] for name in ("setting", "arms", "seed", "finetunings")}
+    chosen = {name: cfg[name] for name in ("setting", "arms", "seed", "trainings")}
     wanted = steps_of(cfg.recipe, **chosen)
     steps = dict(sorted(wanted.items(), key=lambda item: item[1]["door"] == "report"))
     console.print(summary(_at_once(steps, cfg, console) if cfg.jobs > 1 else _in_turn(steps, cfg, console)))

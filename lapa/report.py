@@ -48,10 +48,10 @@ def main(cfg: DictConfig) -> None:
 
 
 def write(out: Path, page: str, found: Transfer) -> None:
-    """The page, its main table as table.json and table.md, several fine-tunings as finetunings.json; each whole or not at all."""
+    """The page, its main table as table.json and table.md, several trainings as trainings.json; each whole or not at all."""
     write_json(out / "table.json", rows(found))
     if found.seeds:
-        write_json(out / "finetunings.json", seed_rows(found.seeds))
+        write_json(out / "trainings.json", seed_rows(found.seeds))
     for name, text in {PAGE: page, "table.md": markdown(found)}.items():
         with atomic_path(out / name) as partial:
             partial.write_text(text, encoding="utf-8")

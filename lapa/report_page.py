@@ -12,7 +12,7 @@ from lapa.report_numbers import bare_p, bounds, duration, p_text, percent, point
 from lapa.report_open_loop import GUESSES, open_loop
 from lapa.report_parts import arm_places, curve_groups, video_rows, work_rows
 from lapa.report_seed_tables import rivals_of_seeds
-from lapa.report_settings import SETTINGS, ablated
+from lapa.report_settings import SETTINGS, ablated, is_repeated
 from lapa.report_solved import shelves
 from lapa.report_success import Success
 from lapa.report_tasks import task_cards
@@ -49,7 +49,7 @@ def render(
     """
     ran = stages
     if transfer:
-        stages = [stage for stage in stages if not ablated(stage)]
+        stages = [stage for stage in stages if not ablated(stage) and not is_repeated(stage)]
     places, found = transfer.places if transfer else arm_places(stages, success), cards(stages)
     verdict, headline = opening(success, [] if transfer else found)
     template = environment().get_template("report.html.j2")

@@ -1,4 +1,4 @@
-"""What several fine-tunings say in → the same for the terminal, for Markdown, and as rows for JSON."""
+"""What several trainings say in → the same for the terminal, for Markdown, and as rows for JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from lapa.stats_seeds import Difference
 
 HEADS = ("setting", "arm", "each, %", "mean", "difference", "p (Holm)", "gap closed, %")
 NOTE = (
-    "several fine-tunings: [95 %, Student] of their mean, difference to the control in points and p by Welch's test over "
+    "several trainings: [95 %, Student] of their mean, difference to the control in points and p by Welch's test over "
     "trainings; share of the gap by bootstrap of trainings and starts"
 )
 
@@ -41,7 +41,7 @@ def seeds_terminal(tables: Sequence[SeedTable]) -> Table:
 
 
 def rivals_of_seeds(table: SeedTable) -> str:
-    """ "minus vpt +4 [−2, 10], p = 0.12; …"; empty where no rival was fine-tuned several times."""
+    """ "minus vpt +4 [−2, 10], p = 0.12; …"; empty where no rival was trained several times."""
     return "; ".join(f"minus {name} {told(found)}{_p(p_holm)}" for name, found, p_holm in table.rivals)
 
 

@@ -1,4 +1,4 @@
-"""Rollouts of several fine-tunings of an arm in → what their luck is worth: each rate, means, tests over trainings, shares."""
+"""Rollouts of several trainings of an arm in → what their luck is worth: each rate, means, tests over trainings, shares."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from lapa.stats_seeds import Difference, mean_interval, share_over_seeds, welch
 
 
 class SeedRow(NamedTuple):
-    """One arm's fine-tunings, first one first; rates in [0, 1], each of `episodes` episodes."""
+    """One arm's trainings, first one first; rates in [0, 1], each of `episodes` episodes."""
 
     arm: str
     rates: list[float]
@@ -28,7 +28,7 @@ class SeedRow(NamedTuple):
 
 
 class SeedTable(NamedTuple):
-    """One setting's arms, those that were fine-tuned once among them."""
+    """One setting's arms, those that were trained once among them."""
 
     name: str
     title: str
@@ -44,7 +44,7 @@ def seed_tables(
     blocks: Sequence[Setting], more: Mapping[tuple[str, str], Sequence[Stage]], *, arm: str, control: str, ceiling: str,
     measure: str, bootstrap: Mapping[str, Any],
 ) -> list[SeedTable]:  # fmt: skip
-    """A table of each setting in which an arm was fine-tuned more than once; `more`: `report_settings.repeated`.
+    """A table of each setting in which an arm was trained more than once; `more`: `report_settings.repeated`.
 
     The tests against the control in all tables are one family of Holm's, those of `arm` against its rivals another; of
     borrowed arms none is made.

@@ -27,7 +27,7 @@ CELL_OF = {"in_domain": ("panda", "panda"), "cross_embodiment": ("ur5e", "panda"
 
 REPEATED = re.compile(
     r"(?:(?P<place>.+)/)?" + AGAIN.format(r"(?P<number>\d+)")
-)  # where another fine-tuning of a place's arms lies
+)  # where another training of a place's arms lies
 
 Rollouts = dict[str, dict[str, Stage]]  # folder relative to the run ("" is the run's own) → arm → finished rollout
 
@@ -53,13 +53,18 @@ def ablated(stage: Stage) -> bool:
     return stage.name.split("/")[0] == ABLATIONS
 
 
+def is_repeated(stage: Stage) -> bool:
+    """Whether a stage belongs to a further training; those are shown by their success alone."""
+    return REPEATED.fullmatch(stage.name.rpartition("/")[0]) is not None
+
+
 def rollouts(stages: Sequence[Stage]) -> Rollouts:
-    """All finished rollouts of first fine-tunings, by folder and arm."""
+    """All finished rollouts of first trainings, by folder and arm."""
     return {place: arms for place, arms in _everywhere(stages).items() if not REPEATED.fullmatch(place)}
 
 
 def repeated(stages: Sequence[Stage]) -> dict[tuple[str, str], list[Stage]]:
-    """(folder, arm) → rollouts of its further fine-tunings, in their folders' order."""
+    """(folder, arm) → rollouts of its further trainings, in their folders' order."""
     places = [(match, arms) for place, arms in _everywhere(stages).items() if (match := REPEATED.fullmatch(place))]
     found: dict[tuple[str, str], list[Stage]] = {}
     for match, arms in sorted(places, key=lambda place: int(place[0]["number"])):

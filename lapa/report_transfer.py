@@ -26,7 +26,7 @@ from lapa.report_success import (
 from lapa.stats import holm
 from lapa.stats_bootstrap import GapShare, share_of_gap
 
-FIRST = "The main table is each arm's first fine-tuning; the luck in it is in the table of all fine-tunings."
+FIRST = "The main table is each arm's first training; the luck in it is in the table of all trainings."
 DEMOS = "demos"  # what the folder of the target's few demonstrations is called
 
 
@@ -73,11 +73,11 @@ class SettingTable(NamedTuple):
 
 
 class Transfer(NamedTuple):
-    """What the page opens with, the main table, the cells of body × body, and what further fine-tunings say."""
+    """What the page opens with, the main table, the cells of body × body, and what further trainings say."""
 
     success: Success
     blocks: list[Setting]
-    settings: list[SettingTable]  # one of each block, by each arm's first fine-tuning
+    settings: list[SettingTable]  # one of each block, by each arm's first training
     cells: dict[tuple[str, str], SettingTable]
     seeds: list[SeedTable]
 

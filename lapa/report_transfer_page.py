@@ -10,7 +10,7 @@ from lapa.report_matrix import Matrix, matrix
 from lapa.report_parts import CurveGroup, FilmRow, curve_groups, video_rows
 from lapa.report_published import SOURCE
 from lapa.report_seeds import SeedRow
-from lapa.report_settings import COLOURS
+from lapa.report_settings import COLOURS, is_repeated
 from lapa.report_transfer import Result, Rules, Transfer
 from lapa.report_varied import Varied, varied
 from lapa.stats_bootstrap import GapShare
@@ -48,7 +48,7 @@ class TransferPart(NamedTuple):
 
     @property
     def mean_shares(self) -> list[tuple[str, GapShare]]:
-        """The same by the means of several fine-tunings."""
+        """The same by the means of several trainings."""
         return _shares((table.title, table.row(self.arm)) for table in self.found.seeds)
 
     @property
@@ -94,5 +94,7 @@ def _shares(found: Iterable[tuple[str, Result | SeedRow | None]]) -> list[tuple[
 
 
 def _curves(stages: Sequence[Stage], name: str) -> list[CurveGroup]:
-    """Learning curves of one setting's own trainings."""
-    return curve_groups([stage for stage in stages if stage.name.startswith(f"{name}/")], COLOURS)
+    """Learning curves of one setting's own first trainings."""
+    return curve_groups(
+        [stage for stage in stages if stage.name.startswith(f"{name}/") and not is_repeated(stage)], COLOURS
+    )

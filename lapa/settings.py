@@ -10,29 +10,27 @@ NAME = re.compile(r"\$(\w+)")
 MOST_DEPTH = 5  # of values in values
 HERE = re.compile(r"(/\.)+/")  # "a/./b" is a/b
 EVERY = "all"
-AGAIN = "seed_{}"  # the folder of a fine-tuning's repetition, below the setting's
+AGAIN = "seed_{}"  # the folder of a training's repetition, below the setting's
 Tree = dict[str, Any]
 
 
 def steps_of(
-    recipe: DictConfig, *, setting: str | Sequence[str], arms: Sequence[str] | None, seed: int = 0, finetunings: int = 1
+    recipe: DictConfig, *, setting: str | Sequence[str], arms: Sequence[str] | None, seed: int = 0, trainings: int = 1
 ) -> dict[str, Tree]:
     """{name: {door, with}} in order. setting: one, several or "all"; arms: those of each setting when None.
 
-    finetunings: how often the steps that say `$again` are carried out, each with its own `$seed` from `seed` up; those
+    trainings: how often the steps that say `$again` are carried out, each with its own `$seed` from `seed` up; those
     of the second are in folders `seed_1` (AGAIN). A recipe without settings has its steps as they are written.
     ValueError for a setting, an arm or a value that is not there, when two different steps get one name, and when
-    several fine-tunings are asked of a recipe without settings.
+    several trainings are asked of a recipe without settings.
     """
     tree: Any = OmegaConf.to_container(recipe, resolve=True)
-    if finetunings < 1 or (finetunings > 1 and "settings" not in tree):
-        raise ValueError(f"finetunings={finetunings}: 1 or more, and 1 for a recipe without settings")
+    if trainings < 1 or (trainings > 1 and "settings" not in tree):
+        raise ValueError(f"trainings={trainings}: 1 or more, and 1 for a recipe without settings")
     if "settings" not in tree:
         return tree["steps"]
     steps: dict[str, Tree] = {}
-    repeats = [
-        {"again": AGAIN.format(number) if number else ".", "seed": seed + number} for number in range(finetunings)
-    ]
+    repeats = [{"again": AGAIN.format(number) if number else ".", "seed": seed + number} for number in range(trainings)]
     # the first of every arm before the second of any: what is cut short has a whole table
     for values in ({**row, **repeat} for repeat in repeats for row in _rows(tree, setting, arms)):
         for name, step in tree["steps"].items():

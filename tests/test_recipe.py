@@ -21,7 +21,7 @@ def fake_door(cfg):
 
 def walk_of(steps, out, **chosen):
     """What the door `run` is given for a recipe."""
-    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "finetunings": 1}
+    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "trainings": 1}
     return OmegaConf.create({**cfg, "setting": "all", "arms": None, "recipe": steps, **chosen})
 
 
@@ -95,9 +95,9 @@ TABLE = {
 }
 
 
-def names_of(setting="all", arms=None, seed=0, finetunings=1, **changes):
+def names_of(setting="all", arms=None, seed=0, trainings=1, **changes):
     tree = OmegaConf.create({**TABLE, **changes})
-    return steps_of(tree, setting=setting, arms=arms, seed=seed, finetunings=finetunings)
+    return steps_of(tree, setting=setting, arms=arms, seed=seed, trainings=trainings)
 
 
 def test_a_step_is_made_once_for_each_name_it_gets():
@@ -116,8 +116,8 @@ TUNED = {
 }
 
 
-def test_further_finetunings_come_last_each_in_a_folder_with_a_seed_and_share_the_rest():
-    once, thrice = names_of(["one"], seed=4, steps=TUNED), names_of(["one"], seed=4, finetunings=3, steps=TUNED)
+def test_further_trainings_come_last_each_in_a_folder_with_a_seed_and_share_the_rest():
+    once, thrice = names_of(["one"], seed=4, steps=TUNED), names_of(["one"], seed=4, trainings=3, steps=TUNED)
     assert list(once) == ["policy_scratch", "rollout_scratch", "one/clips", "one/policy_lapa", "one/rollout_lapa"]
     assert list(thrice) == [
         *once,
@@ -128,20 +128,24 @@ def test_further_finetunings_come_last_each_in_a_folder_with_a_seed_and_share_th
     assert once["policy_scratch"]["with"] == ["seed=4"] and thrice["one/seed_2/policy_lapa"]["with"] == ["seed=6"]
     assert once["rollout_scratch"]["with"] == ["checkpoint=out/policy_scratch"]
     assert thrice["seed_1/rollout_scratch"]["with"] == ["checkpoint=out/seed_1/policy_scratch"]
-    with pytest.raises(ValueError, match="finetunings=2: 1 or more, and 1 for a recipe without settings"):
-        steps_of(OmegaConf.create({"steps": {}}), setting="all", arms=None, finetunings=2)
+    with pytest.raises(ValueError, match="trainings=2: 1 or more, and 1 for a recipe without settings"):
+        steps_of(OmegaConf.create({"steps": {}}), setting="all", arms=None, trainings=2)
 
 
-def test_a_policy_of_the_experiment_has_the_seed_of_its_finetuning_and_no_rollout_has():
+def test_everything_learnt_is_learnt_anew_and_meets_the_same_data_and_starts():
     recipe = compose("run", ["recipe=transfer", "out=runs/x"]).recipe
-    steps = steps_of(recipe, setting=["in_domain"], arms=None, seed=3, finetunings=2)
-    again = {name: step for name, step in steps.items() if "seed_1/" in name}
-    arms = recipe.settings.in_domain.arms
-    assert len(again) == 2 * len(arms)  # a policy and its rollout
-    for step in again.values():
-        cfg = compose(step["door"], ["out=/nowhere", "seed=3", *step["with"]])
-        assert cfg.seed == (4 if step["door"] == "train" else 3)
-        assert step["door"] == "train" or "seed_1/policy_" in f"{cfg.checkpoint}{cfg.plan}"
+    steps = steps_of(recipe, setting=["human"], arms=None, seed=3, trainings=2)
+    again = {name for name in steps if "seed_1/" in name}
+    first = {name.replace("seed_1/", "") for name in again}
+    assert {
+        name for name in steps if name not in first | again and steps[name]["door"] in ("train", "rollout")
+    } == set()
+    assert {steps[name]["door"] for name in again} == {"train", "label", "rollout"}
+    for name in again:
+        cfg = compose(steps[name]["door"], ["out=/nowhere", "seed=3", *steps[name]["with"]])
+        assert cfg.seed == (4 if steps[name]["door"] == "train" else 3)
+        read = re.findall(r"runs/x/([\w/]+)", "\n".join(steps[name]["with"]))
+        assert not first & set(read), "a training that reads what another training learnt"
 
 
 def test_settings_and_arms_are_chosen():

@@ -1,4 +1,4 @@
-"""Laws of several fine-tunings on a transfer run's page: they change no main table, and have one of their own."""
+"""Laws of several trainings on a transfer run's page: they change no main table, and have one of their own."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ MORE = {
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    """Two settings; three fine-tunings of four arms, one of the others."""
+    """Two settings; three trainings of four arms, one of the others."""
     folder = tmp_path_factory.mktemp("runs") / "transfer"
     fake_transfer(folder, settings=("", "in_domain", "human"), per_task=4, more=False, films=0)
     rng = np.random.default_rng(3)
@@ -44,7 +44,7 @@ def told(run):
     return transfer(stages(run), RULES)
 
 
-def test_the_main_table_is_of_the_first_finetunings(run, told):
+def test_the_main_table_is_of_the_first_trainings(run, told):
     read = stages(run)
     assert [block.name for block in settings(rollouts(read), shared=SHARED)] == ["in_domain", "human"]
     first = [stage for stage in read if "seed_" not in stage.name]
@@ -55,7 +55,7 @@ def test_the_main_table_is_of_the_first_finetunings(run, told):
     }  # fmt: skip
 
 
-def test_means_and_shares_are_over_all_of_an_arms_finetunings(told):
+def test_means_and_shares_are_over_all_of_an_arms_trainings(told):
     row = {row.arm: row for row in told.seeds[0].rows}
     assert row["lapa"].rates == pytest.approx([0.66, 0.6, 0.63], abs=0.008)
     mean = {arm: np.mean(row[arm].rates) for arm in ("lapa", *SHARED)}
@@ -78,7 +78,7 @@ def test_tests_are_over_trainings_with_holm_over_the_tables(told):
     assert found == welch(told.seeds[0].row("lapa").rates, told.seeds[0].row("vpt").rates)
 
 
-def test_borrowed_arms_bring_their_finetunings_and_no_test(told):
+def test_borrowed_arms_bring_their_trainings_and_no_test(told):
     human = told.seeds[1]
     assert human.row("scratch").rates == told.seeds[0].row("scratch").rates
     assert human.row("actionvla").borrowed and human.row("actionvla").against is None
@@ -91,11 +91,12 @@ def test_starts_that_differ_close_no_gap(run, tmp_path):
     assert transfer(stages(moved), RULES).seeds[0].row("lapa").share is None
 
 
-def test_page_and_tables_hold_every_finetuning(run, told):
+def test_page_and_tables_hold_every_training(run, told):
     page = drawn(stages(run))
     assert '<section id="seeds">' in page and '<a href="#seeds">' in page
-    assert "By the means of several fine-tunings: in domain <strong>" in page
+    assert "By the means of several trainings: in domain <strong>" in page
     assert told.success.cautions == [FIRST]
+    assert page.count("seed_1/") == len(MORE), "further trainings are named in what ran alone"
     dots = page.split('id="seeds"')[1].split("</section>")[0].count("<b style=")
     assert dots == sum(len(row.rates) for table in told.seeds for row in table.rows)
     text = "\n".join(seeds_markdown(told.seeds)).replace("\u00a0", " ")
@@ -112,6 +113,6 @@ def test_the_door_writes_them(run, tmp_path, capsys):
     settled = [f"runs=[{run}]", f"out={tmp_path / 'report'}", "bootstrap.resamples=200"]
     main(compose("report", settled))
     assert "scratch*" in capsys.readouterr().out
-    assert {row["setting"] for row in json.loads((tmp_path / "report" / "finetunings.json").read_text())} == {
+    assert {row["setting"] for row in json.loads((tmp_path / "report" / "trainings.json").read_text())} == {
         "in_domain", "human",
     }  # fmt: skip

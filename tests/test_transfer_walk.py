@@ -21,7 +21,7 @@ def arguments(out: Path) -> list[str]:
         f"setting=[{','.join(SETTINGS)}]",
         f"out={out}",
         "num_workers=0",
-        "finetunings=2",
+        "trainings=2",
         f"config_dir={OWN_CONFIGS}",
     ]
 
@@ -34,7 +34,7 @@ def test_settings_share_steps_and_meet_the_same_starts(tmp_path, monkeypatch):
     for _ in range(2):
         cli.main(["run", "--config-dir", str(OWN_CONFIGS), *arguments(out)])
     whole = compose("run", arguments(out), OWN_CONFIGS)
-    wanted = steps_of(whole.recipe, setting=SETTINGS, arms=None, finetunings=whole.finetunings)
+    wanted = steps_of(whole.recipe, setting=SETTINGS, arms=None, trainings=whole.trainings)
     first, second = told
     assert max(Counter(step.name for step in first).values()) == 1 and {step.name for step in first} == set(wanted)
     assert all(step.skipped for step in second if step.door != "report")

@@ -41,8 +41,9 @@ def seeds_terminal(tables: Sequence[SeedTable]) -> Table:
 
 
 def rivals_of_seeds(table: SeedTable) -> str:
-    """ "minus vpt +4 [−2, 10], p = 0.12; …"; empty where no rival was trained several times."""
-    return "; ".join(f"minus {name} {told(found)}{_p(p_holm)}" for name, found, p_holm in table.rivals)
+    """ "lapa minus vpt +4 [−2, 10], p = 0.12; …"; empty where no rival was trained several times."""
+    each = "; ".join(f"minus {name} {told(found)}{_p(p_holm)}" for name, found, p_holm in table.rivals)
+    return each and f"{table.arm} {each}"
 
 
 def told(found: Difference) -> str:

@@ -32,8 +32,9 @@ class SeedTable(NamedTuple):
 
     name: str
     title: str
+    arm: str
     rows: list[SeedRow]
-    rivals: list[tuple[str, Difference, float | None]]  # the arm minus each rival that has several too; with Holm's p
+    rivals: list[tuple[str, Difference, float | None]]  # `arm` minus each rival that has several too; with Holm's p
 
     def row(self, arm: str) -> SeedRow | None:
         """The arm's line, if it is here."""
@@ -58,7 +59,7 @@ def seed_tables(
         if any(len(seeds) > 1 for seeds in arms.values()):
             rows = [_row(name, arms, control, ceiling, measure, bootstrap, name in block.borrowed) for name in arms]
             rivals = _rivals(rows, arm, rivals_of(arm, list(arms), control, ceiling))
-            found.append(SeedTable(block.name, block.title, rows, rivals))
+            found.append(SeedTable(block.name, block.title, arm, rows, rivals))
     return _corrected(found)
 
 

@@ -25,8 +25,8 @@ def steps_of(
     several trainings are asked of a recipe without settings.
     """
     tree: Any = OmegaConf.to_container(recipe, resolve=True)
-    if trainings < 1 or (trainings > 1 and "settings" not in tree):
-        raise ValueError(f"trainings={trainings}: 1 or more, and 1 for a recipe without settings")
+    if not isinstance(trainings, int) or trainings < 1 or (trainings > 1 and "settings" not in tree):
+        raise ValueError(f"trainings={trainings}: a whole number from 1 up, and 1 for a recipe without settings")
     if "settings" not in tree:
         return tree["steps"]
     steps: dict[str, Tree] = {}

@@ -128,8 +128,14 @@ def test_further_trainings_come_last_each_in_a_folder_with_a_seed_and_share_the_
     assert once["policy_scratch"]["with"] == ["seed=4"] and thrice["one/seed_2/policy_lapa"]["with"] == ["seed=6"]
     assert once["rollout_scratch"]["with"] == ["checkpoint=out/policy_scratch"]
     assert thrice["seed_1/rollout_scratch"]["with"] == ["checkpoint=out/seed_1/policy_scratch"]
-    with pytest.raises(ValueError, match="trainings=2: 1 or more, and 1 for a recipe without settings"):
-        steps_of(OmegaConf.create({"steps": {}}), setting="all", arms=None, trainings=2)
+
+
+@pytest.mark.parametrize(("tree", "trainings"), [({"steps": {}}, 2), (TABLE, 0), (TABLE, "two")])
+def test_trainings_that_cannot_be_are_refused(tree, trainings):
+    with pytest.raises(
+        ValueError, match=f"trainings={trainings}: a whole number from 1 up, and 1 for a recipe without"
+    ):
+        steps_of(OmegaConf.create(tree), setting="all", arms=None, trainings=trainings)
 
 
 def test_everything_learnt_is_learnt_anew_and_meets_the_same_data_and_starts():

@@ -1,7 +1,7 @@
 """Rates, differences, p-values, times in → how the page, the terminal and documents write them."""
 
 from collections.abc import Sequence
-from math import inf
+from math import inf, isfinite
 
 
 def percent(rate: float) -> str:
@@ -48,3 +48,14 @@ def bounds(interval: Sequence[float] | None) -> str:
         return ""
     low, high = ("∞" if bound == inf else "\u2212∞" if bound == -inf else signed(bound) for bound in interval)
     return f"[{low}, {high}]"
+
+
+def finite(interval: Sequence[float] | None) -> list[float | None] | None:
+    """The interval for JSON, which knows no infinity: null for a bound that is none."""
+    return None if interval is None else [bound if isfinite(bound) else None for bound in interval]
+
+
+def pipe_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    head, *lines = ["| " + " | ".join(cells) + " |" for cells in (heads, *rows)]
+    return [head, "|" + "|".join("---" for _ in heads) + "|", *lines]

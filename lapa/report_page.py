@@ -30,7 +30,14 @@ MEANING = {
 }
 
 
-PARTS = {"matrix": "Body × body", "varied": "Ablations", "films": "Videos", "failures": "Failures", "chains": "Chain"}
+PARTS = {
+    "seeds": "Luck",
+    "matrix": "Body × body",
+    "varied": "Ablations",
+    "films": "Videos",
+    "failures": "Failures",
+    "chains": "Chain",
+}
 
 
 def render(
@@ -85,12 +92,7 @@ def transfer_parts(transfer: TransferPart | None) -> list[tuple[str, str, bool]]
     """(id, name, whether it is there) of a transfer run's own parts, for the line on top."""
     if transfer is None:
         return []
-    luck = ("seeds", "Luck", bool(transfer.found.seeds))
-    return [
-        ("settings", "Settings", True),
-        luck,
-        *((id, name, bool(getattr(transfer, id))) for id, name in PARTS.items()),
-    ]
+    return [("settings", "Settings", True), *((id, name, bool(getattr(transfer, id))) for id, name in PARTS.items())]
 
 
 def by_setting(found: Sequence[Card]) -> list[Card]:

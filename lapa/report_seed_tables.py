@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lapa.report_numbers import bare_p, bounds, p_text, percent, points, signed
+from lapa.report_numbers import bare_p, bounds, finite, p_text, percent, pipe_table, points, signed
 from lapa.report_seeds import SeedRow, SeedTable
 from lapa.stats_seeds import Difference
 
@@ -22,10 +22,9 @@ def seeds_markdown(tables: Sequence[SeedTable]) -> list[str]:
     """Lines of a table and of the rivals; none without tables."""
     if not tables:
         return []
-    head = ["| " + " | ".join(HEADS) + " |", "|" + "|".join("---" for _ in HEADS) + "|"]
-    rows = ["| " + " | ".join(cells) + " |" for table in tables for cells in _lines(table)]
+    shown = pipe_table(HEADS, [cells for table in tables for cells in _lines(table)])
     told = [f"- {table.title}: {text}" for table in tables if (text := rivals_of_seeds(table))]
-    return ["", *head, *rows, f"\n{NOTE}.", "", *told]
+    return ["", *shown, f"\n{NOTE}.", "", *told]
 
 
 def seeds_terminal(tables: Sequence[SeedTable]) -> Table:
@@ -79,14 +78,8 @@ def _p(p_holm: float | None) -> str:
 
 def _flat(table: SeedTable, row: SeedRow) -> dict[str, Any]:
     found = {"setting": table.name, "arm": row.arm, "borrowed": row.borrowed, "rates": row.rates, "mean": row.mean}
-    found |= {"mean_95": _list(row.interval), "episodes_each": row.episodes, "p_holm": row.p_holm}
+    found |= {"mean_95": finite(row.interval), "episodes_each": row.episodes, "p_holm": row.p_holm}
     found |= {"difference": row.against.difference if row.against else None}
-    found |= {"difference_95": _list(row.against.interval if row.against else None)}
-    share = row.share
-    finite = share and share.interval and all(abs(bound) < float("inf") for bound in share.interval)
-    found |= {"gap_closed": share.share if share else None}
-    return found | {"gap_closed_95": _list(share.interval if share and finite else None)}
-
-
-def _list(interval: Sequence[float] | None) -> list[float] | None:
-    return None if interval is None else list(interval)
+    found |= {"difference_95": finite(row.against.interval if row.against else None)}
+    found |= {"gap_closed": row.share.share if row.share else None}
+    return found | {"gap_closed_95": finite(row.share.interval if row.share else None)}

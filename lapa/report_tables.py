@@ -1,13 +1,12 @@
 """A transfer run's main table in → the same for the terminal, as rows for JSON, and as Markdown for documents."""
 
-from math import isfinite
 from typing import Any
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lapa.report_numbers import bare_p, bounds, p_text, percent, points, signed
+from lapa.report_numbers import bare_p, bounds, finite, p_text, percent, pipe_table, points, signed
 from lapa.report_seed_tables import seeds_markdown
 from lapa.report_success import ArmRow, Comparison
 from lapa.report_transfer import Result, SettingTable, Transfer
@@ -54,9 +53,8 @@ def terminal_table(found: Transfer, width: int) -> Table:
 
 def markdown(found: Transfer) -> str:
     """The sentence and the table, as docs take them."""
-    head = ["| " + " | ".join(HEADS) + " |", "|" + "|".join("---" for _ in HEADS) + "|"]
-    rows = ["| " + " | ".join(cells) + " |" for block in found.settings for cells in lines(block)]
-    said = [f"{found.success.headline}\n", *head, *rows, f"\n{NOTE}; {MADE_ELSEWHERE}."]
+    table = pipe_table(HEADS, [cells for block in found.settings for cells in lines(block)])
+    said = [f"{found.success.headline}\n", *table, f"\n{NOTE}; {MADE_ELSEWHERE}."]
     said += ["", *(f"- {block.title}: {told}" for block in found.settings if (told := rivals_text(block)))]
     said += [f"{sources}."] if (sources := paper_note(found)) else []
     said += seeds_markdown(found.seeds)
@@ -124,11 +122,7 @@ def _row(block: SettingTable, result: Result) -> dict[str, Any]:
         told |= {"pairs": comparison.table.pairs, "difference": comparison.difference}
         told |= {"difference_95": list(comparison.interval), "p_mcnemar": comparison.p_value}
     told |= {"gap_closed": share.share if share else None}
-    told |= {
-        "gap_closed_95": [bound if isfinite(bound) else None for bound in share.interval]
-        if share and share.interval
-        else None
-    }
+    told |= {"gap_closed_95": finite(share.interval if share else None)}
     told |= {
         "seen": _rate(result.seen) if result.seen else None,
         "unseen": _rate(result.unseen) if result.unseen else None,

@@ -9,7 +9,7 @@ from lapa.report_gather import Stage
 from lapa.report_matrix import Matrix, matrix
 from lapa.report_parts import CurveGroup, FilmRow, curve_groups, video_rows
 from lapa.report_published import SOURCE
-from lapa.report_seeds import SeedRow
+from lapa.report_seeds import SeedRow, SeedTable
 from lapa.report_settings import COLOURS, is_repeated
 from lapa.report_transfer import Result, Rules, Transfer
 from lapa.report_varied import Varied, varied
@@ -42,6 +42,11 @@ class TransferPart(NamedTuple):
     curves: list[tuple[str, list[CurveGroup]]]
 
     @property
+    def seeds(self) -> list[SeedTable]:
+        """What further trainings say."""
+        return self.found.seeds
+
+    @property
     def shares(self) -> list[tuple[str, GapShare]]:
         """The arm's share of the gap, by setting, where there is one."""
         return _shares((table.title, table.result(self.arm)) for table in self.found.settings)
@@ -49,7 +54,7 @@ class TransferPart(NamedTuple):
     @property
     def mean_shares(self) -> list[tuple[str, GapShare]]:
         """The same by the means of several trainings."""
-        return _shares((table.title, table.row(self.arm)) for table in self.found.seeds)
+        return _shares((table.title, table.row(self.arm)) for table in self.seeds)
 
     @property
     def best(self) -> list[float]:

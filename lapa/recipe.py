@@ -27,7 +27,11 @@ class Step(NamedTuple):
 def main(cfg: DictConfig) -> None:
     """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, `cfg.jobs` at a time, those of a
     recipe with settings for `cfg.setting` and `cfg.arms`, trained `cfg.trainings` times; ends with a table.
+
+    ValueError when `cfg.jobs` is no whole number from 1 up.
     """
+    if not isinstance(cfg.jobs, int) or cfg.jobs < 1:
+        raise ValueError(f"jobs={cfg.jobs}: a whole number from 1 up")
     console = Console()
     base = Path(cfg.out)
     # Reports last: what a recipe adds to another's steps comes behind them.

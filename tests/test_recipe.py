@@ -138,6 +138,12 @@ def test_trainings_that_cannot_be_are_refused(tree, trainings):
         steps_of(OmegaConf.create(tree), setting="all", arms=None, trainings=trainings)
 
 
+@pytest.mark.parametrize("jobs", [0, -1, "two", 1.5])
+def test_jobs_that_cannot_be_are_refused_before_anything_runs(tmp_path, jobs):
+    with pytest.raises(ValueError, match=f"jobs={jobs}: a whole number from 1 up"):
+        recipe.main(walk_of({"steps": {"first": {"door": "no door", "with": []}}}, tmp_path, jobs=jobs))
+
+
 def test_everything_learnt_is_learnt_anew_and_meets_the_same_data_and_starts():
     recipe = compose("run", ["recipe=transfer", "out=runs/x"]).recipe
     steps = steps_of(recipe, setting=["human"], arms=None, seed=3, trainings=2)

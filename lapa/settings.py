@@ -21,25 +21,43 @@ def steps_of(
 
     trainings: how often the steps that say `$again` are carried out, each with its own `$seed` from `seed` up; those
     of the second are in folders `seed_1` (AGAIN). A recipe without settings has its steps as they are written.
-    ValueError for a setting, an arm or a value that is not there, when two different steps get one name, and when
-    several trainings are asked of a recipe without settings.
+    ValueError for a setting, an arm or a value that is not there, when a step would be another than the one that some
+    setting of the recipe makes in that folder, and when several trainings are asked of a recipe without settings.
     """
     tree: Any = OmegaConf.to_container(recipe, resolve=True)
     if not isinstance(trainings, int) or trainings < 1 or (trainings > 1 and "settings" not in tree):
         raise ValueError(f"trainings={trainings}: a whole number from 1 up, and 1 for a recipe without settings")
     if "settings" not in tree:
         return tree["steps"]
-    steps: dict[str, Tree] = {}
     repeats = [{"again": AGAIN.format(number) if number else ".", "seed": seed + number} for number in range(trainings)]
     # the first of every arm before the second of any: what is cut short has a whole table
+    steps: dict[str, tuple[Tree, Tree]] = {}
     for values in ({**row, **repeat} for repeat in repeats for row in _rows(tree, setting, arms)):
-        for name, step in tree["steps"].items():
-            if all(values[key] in step.get(f"{key}s", [values[key]]) for key in ("setting", "arm")):
-                own = _fill(name, values).removeprefix("./")
-                made = {"door": step["door"], "with": _overrides(step["with"], values)}
-                if steps.setdefault(own, made) != made:
-                    raise ValueError(f"two steps of this recipe are called {own}: {steps[own]['with']}, {made['with']}")
-    return steps
+        for name, step in _made(tree["steps"], values):
+            _check(name, steps.setdefault(name, (step, values)), (step, values))
+    for values in ({**row, **repeat} for repeat in repeats for row in _rows(tree, list(tree["settings"]), None)):
+        for name, step in _made(tree["steps"], values):
+            _check(name, steps.get(name, (step, values)), (step, values))
+    return {name: step for name, (step, _) in steps.items()}
+
+
+def _made(steps: Mapping[str, Tree], values: Tree) -> Iterator[tuple[str, Tree]]:
+    """(name, {door, with}) of each step that one setting has for one arm."""
+    for name, step in steps.items():
+        if all(values[key] in step.get(f"{key}s", [values[key]]) for key in ("setting", "arm")):
+            made = {"door": step["door"], "with": _overrides(step["with"], values)}
+            yield _fill(name, values).removeprefix("./"), made
+
+
+def _check(name: str, *made: tuple[Tree, Tree]) -> None:
+    """ValueError when the two steps, each with the values it is of, differ: the second would replace the first."""
+    first, second = (set(step["with"]) for step, _ in made)
+    if made[0][0] != made[1][0]:
+        told = [f"{values['setting']} with {values['arm']}" for _, values in made]
+        unlike = f"{told[0]} {sorted(first - second)} and {told[1]} {sorted(second - first)}"
+        raise ValueError(
+            f"two steps of this recipe are called {name}: {unlike}; leave the arm out, or give it a folder there"
+        )
 
 
 def _rows(tree: Tree, setting: str | Sequence[str], arms: Sequence[str] | None) -> Iterator[Tree]:

@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,16 @@ THREADS = "OMP_NUM_THREADS"
 TOLD_LINES = 12  # of the log of a step that failed
 LOOKED_BYTES = 400  # at the end of a log, for what the step's own bar says
 EVERY_S = 1.0
+SLASHES = re.compile(r"/(\.?/)+")  # "a//b" and "a/./b" are a/b
+Processes = list[subprocess.Popen[bytes]]
 
 
 def needs(steps: Mapping[str, Mapping[str, Any]], base: str) -> dict[str, set[str]]:
     """{step: the steps before it whose folders under `base` its overrides name}; a report needs all before it."""
     found: dict[str, set[str]] = {}
+    base = os.path.normpath(base)
     for name, step in steps.items():
-        text = "\n".join(step["with"])
+        text = SLASHES.sub("/", "\n".join(step["with"]))
         found[name] = {
             other
             for other in found
@@ -40,17 +45,17 @@ def run_side_by_side(
 
     What a step prints goes to `logs/<step>.log`; the bar shows the last line of each that runs. ended: called with each
     step and its seconds. ChildProcessError with the end of its log when a step fails; those that run are waited for, no
-    others begun.
+    others begun. Told to stop (Ctrl-C, SIGTERM), it stops them first: the same command goes on where they were.
     """
     environment = {THREADS: str(max(1, (os.cpu_count() or 1) // jobs)), **os.environ}
     waiting, done = dict(commands), set[str]()
-    with ThreadPoolExecutor(jobs) as pool, _bar(console) as progress:
+    with ThreadPoolExecutor(jobs) as pool, _bar(console) as progress, _stopping() as processes:
         total = progress.add_task("steps", total=len(commands))
         running: dict[Future[float], str] = {}
         rows: dict[str, Any] = {}
         while waiting or running:
             for name in _ready(waiting, needed, done)[: jobs - len(running)]:
-                running[pool.submit(_run, waiting.pop(name), _log(logs, name), environment)] = name
+                running[pool.submit(_run, waiting.pop(name), _log(logs, name), environment, processes)] = name
                 rows[name] = progress.add_task(name, total=None)
             finished, _ = wait(running, timeout=EVERY_S, return_when=FIRST_COMPLETED)
             for name in running.values():
@@ -61,6 +66,21 @@ def run_side_by_side(
                 ended(name, future.result())
                 done.add(name)
                 progress.advance(total)
+
+
+@contextmanager
+def _stopping() -> Iterator[Processes]:
+    """The processes of steps, which end when this one is told to; SIGTERM raises SystemExit meanwhile."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    processes: Processes = []
+    try:
+        yield processes
+    except (KeyboardInterrupt, SystemExit):
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _bar(console: Console) -> Progress:
@@ -76,13 +96,15 @@ def _log(logs: Path, name: str) -> Path:
     return logs / f"{name.replace('/', '.')}.log"
 
 
-def _run(command: list[str], log: Path, environment: Mapping[str, str]) -> float:
+def _run(command: list[str], log: Path, environment: Mapping[str, str], processes: Processes) -> float:
     """Seconds that the command took; ChildProcessError with what it said last when it failed."""
     log.parent.mkdir(parents=True, exist_ok=True)
     started = time.time()
     with open(log, "wb") as file:
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": subprocess.STDOUT}
-        status = subprocess.run([sys.executable, "-m", "lapa", *command], env=environment, **streams).returncode
+        process = subprocess.Popen([sys.executable, "-m", "lapa", *command], env=environment, **streams)
+        processes.append(process)
+        status = process.wait()
     if status:
         said = "\n".join(list(_lines(log.read_bytes()))[-TOLD_LINES:])
         raise ChildProcessError(f"lapa {command[0]} ended with status {status}; all it said is in {log}:\n{said}")

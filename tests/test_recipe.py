@@ -169,6 +169,39 @@ def test_settings_and_arms_are_chosen():
         names_of("one", ["unipi"])
 
 
+@pytest.mark.parametrize(
+    ("cell", "arm", "folder"),
+    [
+        ("demos_percent/10", "actionvla", None), ("demos_percent/10", "vpt", None), ("videos_percent/10", "vpt", None),
+        ("videos_percent/10", "actionvla", "in_domain/policy_actionvla_pretrained"),
+        ("width/64", "actionvla", "in_domain/policy_actionvla_pretrained"), ("codes_per_step/1", "scratch", "policy_scratch"),
+        ("tasks/5", "actionvla", "in_domain/trajectories"),
+    ],
+)  # fmt: skip
+def test_no_ablation_replaces_what_the_main_settings_made(cell, arm, folder):
+    """An arm that an ablation does not list either has folders of its own there, or is refused."""
+    recipe, asked = (
+        compose("run", ["recipe=ablation", "out=runs/x"]).recipe,
+        {"setting": [f"ablations/{cell}"], "arms": [arm]},
+    )
+    if folder is None:
+        trained = [name for name, step in steps_of(recipe, **asked).items() if "data.train_percent=10" in step["with"]]
+        assert trained and all(name.startswith(f"ablations/{cell}/") for name in trained)
+    else:
+        with pytest.raises(
+            ValueError,
+            match=f"two steps of this recipe are called {folder}: ablations/{cell} with {arm} .*in_domain with",
+        ):
+            steps_of(recipe, **asked)
+
+
+def test_fewer_demonstrations_are_fewer_for_whatever_learns_from_them():
+    recipe = compose("run", ["recipe=ablation", "out=runs/x"]).recipe
+    steps = steps_of(recipe, setting=["ablations/demos_percent/10"], arms=["scratch", "vpt", "unipi"])
+    few = {name.rpartition("/")[2] for name, step in steps.items() if "data.train_percent=10" in step["with"]}
+    assert few == {"policy_scratch", "inverse_dynamics", "policy_vpt", "inverse_dynamics_unipi", "policy_unipi"}
+
+
 def test_two_steps_of_one_name_and_values_that_are_not_there_are_named():
     with pytest.raises(ValueError, match="two steps of this recipe are called clips"):
         names_of(steps={"clips": {"door": "build", "with": ["body=$body"]}})

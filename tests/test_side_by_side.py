@@ -1,6 +1,9 @@
 """lapa.side_by_side: steps at the same time, in an order that their inputs allow, and a failure that is told."""
 
+import os
 import re
+import signal
+import sys
 import threading
 import time
 
@@ -29,6 +32,12 @@ def test_a_step_needs_those_whose_folders_it_names():
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("out", ["runs/x/", "runs/./x", "runs//x/.", "./runs/x"])
+def test_however_the_folder_is_written(out):
+    steps = {"tasks": {"door": "propose", "with": []}, "clips": {"door": "build", "with": [f"tasks={out}/tasks"]}}
+    assert needs(steps, out) == {"tasks": set(), "clips": {"tasks"}}
+
+
 def test_what_every_step_of_the_experiment_reads_is_waited_for():
     """Every folder of the run that an override names is a step that comes before."""
     steps = steps_of(compose("run", ["recipe=transfer", "out=runs/x"]).recipe, setting="all", arms=None)
@@ -51,7 +60,7 @@ def run(monkeypatch, steps, *, jobs, tmp_path, each):
 def test_as_many_at_once_as_asked_and_none_before_its_inputs(tmp_path, monkeypatch):
     lock, now, most = threading.Lock(), [], []
 
-    def each(command, log, environment):
+    def each(command, log, environment, processes):
         assert int(environment["OMP_NUM_THREADS"]) >= 1
         with lock:
             now.append(command[0])
@@ -69,7 +78,7 @@ def test_as_many_at_once_as_asked_and_none_before_its_inputs(tmp_path, monkeypat
 def test_after_a_failure_nothing_new_is_begun(tmp_path, monkeypatch):
     begun = []
 
-    def each(command, log, environment):
+    def each(command, log, environment, processes):
         begun.append(command[0])
         if command[0] == "tasks":
             raise ChildProcessError("no tasks")
@@ -84,7 +93,35 @@ def test_a_failed_door_is_told_with_the_end_of_its_log(tmp_path):
     with pytest.raises(
         ChildProcessError, match=r"lapa propose ended with status 2; all it said is in .*step\.log:(.|\n)*coutn"
     ):
-        side_by_side._run(["propose", "coutn=3", f"out={tmp_path / 'x'}"], tmp_path / "logs" / "step.log", {})
+        side_by_side._run(["propose", "coutn=3", f"out={tmp_path / 'x'}"], tmp_path / "logs" / "step.log", {}, [])
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
+def test_steps_are_stopped_when_the_recipe_is(tmp_path, monkeypatch, number, raised):
+    pid, python = tmp_path / "pid", tmp_path / "python"
+    python.write_text(f"#!/bin/sh\necho $$ > {pid}.part\nmv {pid}.part {pid}\nexec sleep 60\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def tell():
+        while not pid.is_file():
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=tell, daemon=True).start()
+    started, steps = (
+        time.monotonic(),
+        {"tasks": {"door": "propose", "with": []}, "second": {"door": "build", "with": []}},
+    )
+    with pytest.raises(raised):
+        run_side_by_side(
+            {name: [name] for name in steps}, needs(steps, "x"), jobs=1, logs=tmp_path, console=Console(), ended=lambda *_: None
+        )  # fmt: skip
+    assert time.monotonic() - started < 30
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+    assert signal.getsignal(signal.SIGTERM) == before and not (tmp_path / "second.log").exists()
 
 
 def test_only_what_a_bar_drew_last_is_shown(tmp_path):
@@ -95,7 +132,7 @@ def test_only_what_a_bar_drew_last_is_shown(tmp_path):
 
 
 def test_a_recipe_side_by_side_skips_what_is_unchanged(tmp_path, monkeypatch, capsys):
-    def each(command, log, environment):
+    def each(command, log, environment, processes):
         from omegaconf import OmegaConf
 
         fake_door(OmegaConf.merge({"source": None, "value": 0}, OmegaConf.from_dotlist(command[1:])))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from lapa.metrics import LOGS, read_metrics
 from lapa.stage import FINGERPRINT, LOG, MANIFEST, TIMING, manifest_hash
 
+PAGE = "Page"  # the record of a report
 TASK_QUALITY = "TaskQuality"  # quality.json is of a set of tasks when this is its "record", else of latent codes
 
 Curves = dict[str, list[tuple[int, float]]]  # metric name → (step, value), steps ascending and unique
@@ -51,7 +52,8 @@ class Stage(NamedTuple):
 def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
     """Read every stage in the given folders, each a recipe's folder or one stage's; sources before their readers.
 
-    `skip` is the report's own folder, which may lie among them.
+    `skip` is the report's own folder, which may lie among them; other reports are left out as well: two that showed each
+    other would never be done.
 
     Raises ValueError for a folder that is missing or holds no stage, for two stages of one name, and for a file that is
     not what its name says (naming file and line).
@@ -65,6 +67,7 @@ def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
         if name in stages:
             raise ValueError(f"two stages are called {name!r}: {stages[name].folder} and {folder}; report them apart")
         stages[name] = read_stage(name, folder)
+    stages = {name: stage for name, stage in stages.items() if stage.fact.get("record") != PAGE}
     return in_walking_order(stages)
 
 

@@ -35,6 +35,7 @@ class SeedTable(NamedTuple):
     arm: str
     rows: list[SeedRow]
     rivals: list[tuple[str, Difference, float | None]]  # `arm` minus each rival that has several too; with Holm's p
+    left_out: list[str]  # rollouts that met other starts than their arm's first
 
     def row(self, arm: str) -> SeedRow | None:
         """The arm's line, if it is here."""
@@ -48,19 +49,44 @@ def seed_tables(
     """A table of each setting in which an arm was trained more than once; `more`: `report_settings.repeated`.
 
     The tests against the control in all tables are one family of Holm's, those of `arm` against its rivals another; of
-    borrowed arms none is made.
+    borrowed arms none is made, and none of arms that met different starts.
     """
     found = []
     for block in blocks:
-        arms = {
-            name: [by_start(one) for one in (stage, *more.get((block.borrowed.get(name, block.name), name), ()))]
-            for name, stage in block.arms.items()
-        }
-        if any(len(seeds) > 1 for seeds in arms.values()):
+        arms, left_out = _trainings(block, more)
+        if left_out or any(len(seeds) > 1 for seeds in arms.values()):
             rows = [_row(name, arms, control, ceiling, measure, bootstrap, name in block.borrowed) for name in arms]
-            rivals = _rivals(rows, arm, rivals_of(arm, list(arms), control, ceiling))
-            found.append(SeedTable(block.name, block.title, arm, rows, rivals))
+            named = rivals_of(arm, [name for name in arms if _alike(arms, arm, name)], control, ceiling)
+            found.append(SeedTable(block.name, block.title, arm, rows, _rivals(rows, arm, named), left_out))
     return _corrected(found)
+
+
+def _trainings(
+    block: Setting, more: Mapping[tuple[str, str], Sequence[Stage]]
+) -> tuple[dict[str, list[Episodes]], list[str]]:
+    """Each arm's trainings that met the starts of its first, and the names of those that did not."""
+    arms: dict[str, list[Episodes]] = {}
+    left_out = []
+    for name, stage in block.arms.items():
+        arms[name] = [by_start(stage)]
+        for one in more.get((block.borrowed.get(name, block.name), name), ()):
+            rows = by_start(one)
+            if _met(rows) == _met(arms[name][0]):
+                arms[name].append(rows)
+            else:
+                left_out.append(one.name)
+    return arms, left_out
+
+
+def _alike(arms: Mapping[str, list[Episodes]], first: str, second: str) -> bool:
+    """Whether there is a test over trainings: several of both, on the same starts."""
+    both = [arms.get(name, []) for name in (first, second)]
+    return min(map(len, both)) > 1 and _met(both[0][0]) == _met(both[1][0])
+
+
+def _met(rows: Episodes) -> set[tuple[tuple[str, int], str]]:
+    """The starts, and the first states they began in."""
+    return {(start, str(row.get("state_hash"))) for start, row in rows.items()}
 
 
 def _row(
@@ -69,7 +95,7 @@ def _row(
 ) -> SeedRow:  # fmt: skip
     rates = {name: [_rate(rows, measure) for rows in seeds] for name, seeds in arms.items()}
     ours, theirs = rates[arm], rates.get(control, [])
-    tested = arm != control and not borrowed and min(len(ours), len(theirs)) > 1
+    tested = arm != control and not borrowed and _alike(arms, arm, control)
     trio = [arms[name] for name in (arm, control, ceiling) if name in arms]
     shared = len(trio) == 3 and arm not in (control, ceiling) and len(ours) > 1
     return SeedRow(
@@ -86,8 +112,8 @@ def _row(
 
 
 def _rivals(rows: Sequence[SeedRow], arm: str, rivals: Sequence[str]) -> list[tuple[str, Difference, float | None]]:
-    several = {row.arm: row.rates for row in rows if len(row.rates) > 1}
-    return [(name, welch(several[arm], several[name]), None) for name in rivals if {arm, name} <= several.keys()]
+    rates = {row.arm: row.rates for row in rows}
+    return [(name, welch(rates[arm], rates[name]), None) for name in rivals]
 
 
 def _rate(rows: Episodes, measure: str) -> float:
@@ -96,13 +122,11 @@ def _rate(rows: Episodes, measure: str) -> float:
 
 def _share(trio: Sequence[Sequence[Episodes]], measure: str, bootstrap: Mapping[str, Any]) -> GapShare | None:
     """On the starts that all trainings of the three met, from the same first states."""
-    met = [{(start, str(row.get("state_hash"))) for start, row in rows.items()} for seeds in trio for rows in seeds]
-    starts = [start for start, _ in sorted(set.intersection(*met))]
+    starts = [start for start, _ in sorted(set.intersection(*(_met(rows) for seeds in trio for rows in seeds)))]
     if not starts:
         return None
     outcomes = [np.array([[bool(rows[start][measure]) for start in starts] for rows in seeds]) for seeds in trio]
-    drawn = {name: bootstrap[name] for name in ("resamples", "seed")}
-    return share_over_seeds(outcomes, [task for task, _ in starts], **drawn)
+    return share_over_seeds(outcomes, [task for task, _ in starts], **bootstrap)
 
 
 def _corrected(tables: Sequence[SeedTable]) -> list[SeedTable]:

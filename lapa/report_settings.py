@@ -30,6 +30,7 @@ REPEATED = re.compile(
 )  # where another training of a place's arms lies
 
 Rollouts = dict[str, dict[str, Stage]]  # folder relative to the run ("" is the run's own) → arm → finished rollout
+Taught = Mapping[str, set[str]]  # rollout → the demonstrations that its policy was fine-tuned on
 
 
 class Setting(NamedTuple):
@@ -82,40 +83,60 @@ def _everywhere(stages: Sequence[Stage]) -> Rollouts:
     return found
 
 
-def settings(found: Rollouts, *, shared: Sequence[str]) -> list[Setting]:
+def taught(stages: Sequence[Stage]) -> dict[str, set[str]]:
+    """{rollout: the demonstrations that what it plays was fine-tuned on}; none where those stages are not in the report."""
+    demos = {stage.name for stage in stages if stage.fact.get("record") == "Demo"}
+    read = {stage.name: demos.intersection(stage.sources) for stage in stages}
+    return {
+        stage.name: set().union(*(read.get(one, ()) for one in stage.sources)) for stage in stages if stage.episodes
+    }
+
+
+def settings(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> list[Setting]:
     """The run's settings in SETTINGS' order, then others by name; cells of body × body and ablations are none.
 
-    `shared`: arms that a setting may lack and that are then another's: the control and the ceiling.
+    `shared`: arms that a setting may lack and that are then another's: the control and the ceiling. demos: see `taught`.
     """
     names = [name for name in found if name and "/" not in name and not is_cell(name)]
     order = {name: number for number, name in enumerate(SETTINGS)}
-    return [setting(name, found, shared=shared) for name in sorted(names, key=lambda n: (order.get(n, len(order)), n))]
+    return [
+        setting(name, found, shared=shared, demos=demos)
+        for name in sorted(names, key=lambda n: (order.get(n, len(order)), n))
+    ]
 
 
-def cells(found: Rollouts, *, shared: Sequence[str]) -> dict[tuple[str, str], Setting]:
+def cells(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> dict[tuple[str, str], Setting]:
     """(source, target) → the rollouts of that cell; settings that are a cell by another name fill it where it is empty."""
     names = {pair: name for name, pair in CELL_OF.items() if name in found}
     for name in found:
         if (match := CELL.fullmatch(name)) and is_cell(name):
             names[match["source"], match["target"]] = name
     return {
-        (source, target): setting(name, found, shared=shared)._replace(title=f"{source} → {target}")
+        (source, target): setting(name, found, shared=shared, demos=demos)._replace(title=f"{source} → {target}")
         for (source, target), name in sorted(names.items())
     }
 
 
-def setting(name: str, found: Rollouts, *, shared: Sequence[str]) -> Setting:
-    """One setting with what it borrows: of its target body's own cell, of the run's folder, of in_domain."""
-    own, match = found[name], CELL.fullmatch(name) if is_cell(name) else None
-    lenders = [f"{match['target']}_to_{match['target']}"] if match else []
-    borrowed: dict[str, str] = {}
+def setting(name: str, found: Rollouts, *, shared: Sequence[str], demos: Taught) -> Setting:
+    """One setting with what it borrows, which must have learnt from the same demonstrations as what is its own."""
+    own, borrowed = found[name], dict[str, str]()
+    ours = set().union(*(demos.get(stage.name, set()) for stage in own.values()))
     for arm in shared:
-        lender = next((place for place in [*lenders, "", "in_domain"] if arm in found.get(place, {})), None)
-        if arm not in own and lender is not None:
-            borrowed[arm] = lender
+        for place in _lenders(name):
+            lent = None if arm in own else found.get(place, {}).get(arm)
+            theirs = demos.get(lent.name, set()) if lent else set()
+            if lent and (not ours or not theirs or ours & theirs):
+                borrowed.setdefault(arm, place)
     arms = own | {arm: found[place][arm] for arm, place in borrowed.items()}
     title, about = SETTINGS.get(name, (name.replace("_", " "), ""))
     return Setting(name, title, about, in_order(arms), borrowed)
+
+
+def _lenders(name: str) -> list[str]:
+    """Whose control and ceiling a setting may show: its target body's own cell's; the run's own, where that is its robot."""
+    match = CELL.fullmatch(name) if is_cell(name) else None
+    cell = [f"{match['target']}_to_{match['target']}"] if match else []
+    return cell if match and match["target"] != CELL_OF["in_domain"][1] else [*cell, "", "in_domain"]
 
 
 def is_cell(name: str) -> bool:

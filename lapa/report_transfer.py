@@ -7,7 +7,19 @@ from lapa.report_gather import Stage
 from lapa.report_numbers import signed
 from lapa.report_published import PUBLISHED, Published
 from lapa.report_seeds import SeedTable, seed_tables
-from lapa.report_settings import Setting, ablated, cells, in_order, repeated, rivals_of, rollouts, settings
+from lapa.report_settings import (
+    ABLATIONS,
+    Setting,
+    ablated,
+    cells,
+    in_order,
+    repeated,
+    rivals_of,
+    rollouts,
+    setting,
+    settings,
+    taught,
+)
 from lapa.report_success import (
     ONE_TRAINING,
     ArmRow,
@@ -26,6 +38,7 @@ from lapa.report_success import (
 from lapa.stats import holm
 from lapa.stats_bootstrap import GapShare, share_of_gap
 
+MOVED = "Met other starts than the first training of their arm, so left out:"
 FIRST = "The main table is each arm's first training; the luck in it is in the table of all trainings."
 DEMOS = "demos"  # what the folder of the target's few demonstrations is called
 
@@ -92,14 +105,18 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     check_measure(rules.measure)
     found, demonstrated = rollouts(stages), _demonstrated(stages)
     shared = (rules.control, rules.ceiling)
-    matrix = cells(found, shared=shared)
-    blocks = settings(found, shared=shared) or list(matrix.values())
+    matrix = cells(found, shared=shared, demos=taught(stages))
+    blocks = settings(found, shared=shared, demos=taught(stages)) or list(matrix.values())
     tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])
     cell_tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in matrix.values()])
     compared = {name: getattr(rules, name) for name in ("arm", "control", "ceiling", "measure", "bootstrap")}
-    seeds = seed_tables([*blocks, *_others(matrix, blocks)], repeated(stages), **compared)
+    varied = [
+        setting(name, found, shared=shared, demos=taught(stages)) for name in found if name.startswith(f"{ABLATIONS}/")
+    ]
+    seeds = seed_tables([*blocks, *_others(matrix, blocks), *varied], repeated(stages), **compared)
     verdict, headline = opening_words(tables, rules)
     told = [FIRST if seeds and line == ONE_TRAINING else line for line in _told(tables)]
+    told += [f"{MOVED} {', '.join(left)}." for table in seeds if (left := table.left_out)]
     success = Success(verdict, headline, None, [], [*unfinished(stages), *told])
     return Transfer(success, blocks, tables, dict(zip(matrix, cell_tables, strict=True)), seeds)
 
@@ -189,9 +206,9 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
     words = " and ".join(f"{name} in {count}" for name, count in counts.items() if count)
     words = f"{rules.claim} {words}" if words else "No difference shown in any"
     where = f"of {len(found)} settings" if len(found) > 1 else "setting"
-    shares = sorted(result.share.share for result in found if result.share and result.share.share is not None)
+    shares = sorted(share for result in found if result.share and (share := result.share.shown) is not None)
     if not shares:
-        return verdict, f"{words} {where}: there is no gap, or no ceiling, to take a share of."
+        return verdict, f"{words} {where}: no gap is shown, or there is no ceiling, to take a share of."
     span = " to ".join(dict.fromkeys((signed(shares[0]), signed(shares[-1]))))
     return (
         verdict,

@@ -95,7 +95,7 @@ def transfer_part(
 
 def _shares(found: Iterable[tuple[str, Result | SeedRow | None]]) -> list[tuple[str, GapShare]]:
     given = ((title, row.share) for title, row in found if row)
-    return [(title, share) for title, share in given if share and share.share is not None]
+    return [(title, share) for title, share in given if share and share.shown is not None]
 
 
 def _curves(stages: Sequence[Stage], name: str) -> list[CurveGroup]:

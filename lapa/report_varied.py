@@ -7,11 +7,12 @@ from markupsafe import Markup
 
 from lapa.report_gather import Stage
 from lapa.report_plots import Band, band_svg, number
-from lapa.report_settings import ABLATIONS, COLOURS, Rollouts, in_order, rollouts, setting
+from lapa.report_settings import ABLATIONS, COLOURS, Rollouts, in_order, rollouts, setting, taught
 from lapa.report_success import ArmRow, by_start, group
 
 UNITS = {"percent": "%", "s": "s", "px": "px"}  # last words of a quantity's name
 MAIN = "in_domain"  # the setting that ablations vary
+WATCHED = "videos_percent"  # … of what the ceiling was trained on, too
 
 
 class Varied(NamedTuple):
@@ -30,10 +31,11 @@ def varied(
     """Every quantity of `ablations/<quantity>/<value>/rollout_<arm>`, by name.
 
     `main_values`: {quantity: its value in the run's main setting}, which gives each curve that point without running it
-    twice. Arms in `shared` do not depend on a quantity of which no value has one of them: they are drawn as level lines.
+    twice. Arms in `shared`, control and ceiling, do not depend on a quantity of which no value has one of them: they are drawn
+    as level lines; but the ceiling not against videos, of which it would have had fewer too.
     """
     found = rollouts(stages)
-    main = setting(MAIN, found, shared=shared).arms if MAIN in found else {}
+    main = setting(MAIN, found, shared=shared, demos=taught(stages)).arms if MAIN in found else {}
     values: dict[str, Rollouts] = {}
     for place in found:
         match place.split("/"):
@@ -59,7 +61,7 @@ def _varied(
         by_value[str(at)] = {arm: stage for arm, stage in main.items() if arm in arms}
     values = sorted(by_value, key=_order)
     rows = [(value, [_rate(by_value[value].get(arm), arm, measure) for arm in arms]) for value in values]
-    unmoved = shared if not set(shared) & set(arms) else ()
+    unmoved = () if set(shared) & set(arms) else shared[:1] if quantity == WATCHED else shared
     level = {arm: row for arm in unmoved if (row := _rate(main.get(arm), arm, measure))}
     plot = Markup(band_svg(_bands(arms, rows, level), values))
     return Varied(words(quantity), arms, rows, [*arms, *level], plot)

@@ -21,6 +21,11 @@ class GapShare(NamedTuple):
     interval: Interval | None
     reason: str
 
+    @property
+    def shown(self) -> float | None:
+        """The share where there is a gap for sure, None where there may be none and it means nothing."""
+        return None if self.interval is None else self.share
+
 
 def bootstrap_rate(by_task: Mapping[str, Sequence[bool]], *, draw_tasks: bool, resamples: int, seed: int) -> Interval:
     """95 % percentile interval of one arm's rate over all episodes; for the arguments see `bootstrap_rates`."""

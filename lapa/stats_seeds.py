@@ -46,11 +46,17 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
 
 
 def share_over_seeds(
-    arms: Sequence[Bool[np.ndarray, "seeds starts"]], tasks: Sequence[str], *, resamples: int, seed: int
+    arms: Sequence[Bool[np.ndarray, "seeds starts"]],
+    tasks: Sequence[str],
+    *,
+    draw_tasks: bool,
+    resamples: int,
+    seed: int,
 ) -> GapShare:
     """Share of the gap that an arm closes, by its trainings' mean; `arms` are those of the arm, of scratch and of the ceiling.
 
-    Bootstrap of both lucks: starts again within their task (`tasks`: each start's), with the outcomes of all trainings;
+    Bootstrap of both lucks: starts again within their task (`tasks`: each start's; draw_tasks: and the tasks), with all
+    trainings' outcomes;
     and of an arm's n trainings n - 1, which makes up for how few they are (Rao and Wu, Journal of the American Statistical
     Association 83 (1988), 231-241). Few trainings still give too narrow an interval: of four it covers about 90 %
     (tests/test_stats_seeds.py). Of one training nothing is drawn. Raises ValueError when the starts differ in number.
@@ -58,19 +64,26 @@ def share_over_seeds(
     if {outcomes.shape[1] for outcomes in arms} != {len(tasks)}:
         raise ValueError(f"{len(tasks)} starts, but outcomes of {[outcomes.shape[1] for outcomes in arms]}")
     rng = np.random.default_rng(seed)
-    starts = _starts(tasks, resamples, rng)
+    starts = _starts(tasks, draw_tasks, resamples, rng)
     rates = [np.einsum("rs,ks,rk->r", starts, outcomes, _trainings(len(outcomes), resamples, rng)) for outcomes in arms]
     arm, scratch, ceiling = (float(outcomes.mean()) for outcomes in arms)
     return share_of(arm, scratch, ceiling, np.stack(rates, axis=1))
 
 
-def _starts(tasks: Sequence[str], resamples: int, rng: np.random.Generator) -> Float[np.ndarray, "r starts"]:
-    """The weight of each start in each resample; each task keeps its own."""
+def _starts(
+    tasks: Sequence[str], draw_tasks: bool, resamples: int, rng: np.random.Generator
+) -> Float[np.ndarray, "r starts"]:
+    """The weight of each start in each resample: a task is there once, or as often as it was drawn, each time with starts
+    of its own."""
+    names = list(dict.fromkeys(tasks))
+    times = np.ones((resamples, len(names)), int)
+    if draw_tasks:
+        times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
     weights = np.empty((resamples, len(tasks)))
-    for task in dict.fromkeys(tasks):
+    for task, drawn in zip(names, times.T, strict=True):
         places = np.flatnonzero(np.asarray(tasks) == task)
-        weights[:, places] = rng.multinomial(len(places), np.full(len(places), 1 / len(places)), size=resamples)
-    return weights / len(tasks)
+        weights[:, places] = rng.multinomial(drawn * len(places), np.full(len(places), 1 / len(places)))
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _trainings(count: int, resamples: int, rng: np.random.Generator) -> Float[np.ndarray, "r seeds"]:

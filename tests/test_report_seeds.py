@@ -14,7 +14,7 @@ from lapa.config import compose
 from lapa.report import main
 from lapa.report_seed_tables import rivals_of_seeds, seed_rows, seeds_markdown, seeds_terminal
 from lapa.report_settings import repeated, rollouts, settings
-from lapa.report_transfer import FIRST, transfer
+from lapa.report_transfer import FIRST, MOVED, transfer
 from lapa.stats_seeds import welch
 
 MORE = {
@@ -46,7 +46,7 @@ def told(run):
 
 def test_the_main_table_is_of_the_first_trainings(run, told):
     read = stages(run)
-    assert [block.name for block in settings(rollouts(read), shared=SHARED)] == ["in_domain", "human"]
+    assert [block.name for block in settings(rollouts(read), shared=SHARED, demos={})] == ["in_domain", "human"]
     first = [stage for stage in read if "seed_" not in stage.name]
     assert transfer(first, RULES).settings == told.settings and transfer(first, RULES).seeds == []
     assert {place: len(found) for place, found in repeated(read).items()} == {
@@ -88,7 +88,39 @@ def test_borrowed_arms_bring_their_trainings_and_no_test(told):
 def test_starts_that_differ_close_no_gap(run, tmp_path):
     moved = Path(shutil.copytree(run, tmp_path / "transfer"))
     spoil(moved / "in_domain" / "seed_2" / "rollout_lapa" / "episodes.jsonl", state_hash="elsewhere")
-    assert transfer(stages(moved), RULES).seeds[0].row("lapa").share is None
+    told = transfer(stages(moved), RULES)
+    assert told.seeds[0].row("lapa").rates == pytest.approx([0.66, 0.6], abs=0.008), (
+        "the third is no training of this table"
+    )
+    assert told.seeds[0].left_out == ["in_domain/seed_2/rollout_lapa"]
+    assert f"{MOVED} in_domain/seed_2/rollout_lapa." in told.success.cautions
+    for place in (moved / "in_domain", moved / "in_domain" / "seed_1", moved / "in_domain" / "seed_2"):
+        spoil(place / "rollout_lapa" / "episodes.jsonl", state_hash="elsewhere")
+    row = transfer(stages(moved), RULES).seeds[0].row("lapa")
+    assert len(row.rates) == 3 and row.against is None and row.share is None
+    assert transfer(stages(moved), RULES).seeds[0].rivals == []
+
+
+def test_several_trainings_of_an_ablation_are_a_table_of_their_own(run, tmp_path):
+    more = Path(shutil.copytree(run, tmp_path / "transfer"))
+    rng = np.random.default_rng(4)
+    ease = rng.normal(size=144)
+    for number, rate in enumerate((0.5, 0.1, 0.3)):
+        place = more / "ablations" / "gap_s" / "0.3" / (f"seed_{number}" if number else "")
+        rollout(place / "rollout_lapa", rng, ease, rate)
+    told = transfer(stages(more), RULES)
+    assert [block.name for block in told.settings] == ["in_domain", "human"]
+    table = told.seeds[-1]
+    assert table.title == "ablations/gap s/0.3" and len(table.row("lapa").rates) == 3 and table.row("scratch").borrowed
+
+
+def test_tasks_are_drawn_where_the_main_table_draws_them(run):
+    told = [
+        transfer(stages(run), RULES._replace(bootstrap={**RULES.bootstrap, "draw_tasks": drawn}))
+        for drawn in (False, True)
+    ]
+    these, such = (np.ptp(one.seeds[0].row("lapa").share.interval) for one in told)
+    assert such > these
 
 
 def test_page_and_tables_hold_every_training(run, told):

@@ -44,16 +44,32 @@ def arm(rates, starts=400, seed=0):
 
 
 TASKS = [f"task {number % 8}" for number in range(400)]
-DRAWN = {"resamples": 2000, "seed": 0}
+DRAWN = {"draw_tasks": False, "resamples": 2000, "seed": 0}
 
 
 def test_of_one_training_each_it_is_the_bootstrap_of_starts():
     trio = [arm([rate], seed=number) for number, rate in enumerate((0.45, 0.2, 0.6))]
     rows = np.stack([outcomes[0] for outcomes in trio], axis=1)
     by_task = {task: rows[[one == task for one in TASKS]].tolist() for task in set(TASKS)}
-    ours, theirs = share_over_seeds(trio, TASKS, **DRAWN), share_of_gap(by_task, draw_tasks=False, **DRAWN)
+    ours, theirs = share_over_seeds(trio, TASKS, **DRAWN), share_of_gap(by_task, **DRAWN)
     assert ours.share == pytest.approx(theirs.share)
     assert ours.interval == pytest.approx(theirs.interval, abs=0.03)
+
+
+def test_with_tasks_drawn_it_is_the_bootstrap_of_tasks_and_starts():
+    """Tasks of unlike difficulty and size."""
+    ease = np.linspace(-0.25, 0.25, 8)[np.arange(400) % 8]
+    kept = np.arange(400) % 8 < np.where(np.arange(400) < 100, 8, 5)
+    trio = [np.random.default_rng(n).random((1, 400)) < rate + ease for n, rate in enumerate((0.5, 0.3, 0.7))]
+    trio, tasks = (
+        [outcomes[:, kept] for outcomes in trio],
+        [task for task, here in zip(TASKS, kept, strict=True) if here],
+    )
+    rows = np.stack([outcomes[0] for outcomes in trio], axis=1)
+    by_task = {task: rows[[one == task for one in tasks]].tolist() for task in set(tasks)}
+    drawn = {**DRAWN, "draw_tasks": True, "resamples": 8000}
+    ours, theirs = share_over_seeds(trio, tasks, **drawn), share_of_gap(by_task, **drawn)
+    assert ours.share == pytest.approx(theirs.share) and ours.interval == pytest.approx(theirs.interval, abs=0.04)
 
 
 def test_luck_of_trainings_widens_the_share_and_means_are_what_it_is_of():
@@ -71,7 +87,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     for trial in range(200):
         rates = [np.clip(rng.normal(mean, 0.08, size), 0, 1) for mean, size in ((0.45, 4), (0.2, 6), (0.6, 4))]
         trio = [arm(own, seed=1000 + 3 * trial + number) for number, own in enumerate(rates)]
-        low, high = share_over_seeds(trio, TASKS, resamples=400, seed=trial).interval
+        low, high = share_over_seeds(trio, TASKS, draw_tasks=False, resamples=400, seed=trial).interval
         held += low <= (0.45 - 0.2) / (0.6 - 0.2) <= high
     assert 0.86 <= held / 200 <= 0.99
 

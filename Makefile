@@ -40,7 +40,7 @@ check: $(STAMP)
 	$(BIN)/python tests/house.py
 
 bench: $(STAMP)
-	for name in build env collect; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
+	for name in video_build env collect; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done
 
 bench-sim: $(STAMP)  # markdown tables: environment steps, demonstrations, the ladder, looking ahead; some minutes
 	for name in env collect ladder search; do $(BIN)/python benchmarks/bench_$$name.py || exit 1; done

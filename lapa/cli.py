@@ -58,6 +58,8 @@ def enter(door: str, overrides: list[str], config_dir: Path | None = None) -> No
 
     overrides = [placed(override) for override in overrides]
     cfg = compose(door, overrides, config_dir)
+    if "config_dir" in cfg and config_dir:
+        cfg.config_dir = str(config_dir)
     module, _, function = DOORS[door].target.partition(":")
     ours = [door, *overrides, *(["--config-dir", str(config_dir)] if config_dir else [])]
     typed, sys.argv[1:] = sys.argv[1:], ours  # what Lightning runs once more for each further rank: not a whole recipe

@@ -8,14 +8,16 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from lapa.doors import configs_dir
 
 
 def compose(name: str, overrides: list[str], config_dir: Path | None = None) -> DictConfig:
-    """The configuration `name` with `key=value` overrides; yaml in `config_dir` is found before ours.
+    """The configuration `name` with `key=value` overrides; yaml in `config_dir` is found beside ours, which is
+    taken where both have a name.
 
-    ValueError in one line when a key, a group's choice or a value does not fit.
+    ValueError in one line when a key, a group's choice or a value does not fit, or a file is no yaml.
     """
     extra = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
     if config_dir and not Path(config_dir).is_dir():
@@ -25,7 +27,7 @@ def compose(name: str, overrides: list[str], config_dir: Path | None = None) -> 
         with initialize_config_dir(str(configs_dir()), version_base="1.3"):
             cfg = hydra_compose(name, overrides=[*extra, *overrides])
             OmegaConf.resolve(cfg)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise ValueError(_explain(str(error), name)) from error
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:

@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
     """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, `cfg.jobs` at a time, those of a
     recipe with settings for `cfg.setting` and `cfg.arms`, trained `cfg.trainings` times; ends with a table.
 
-    ValueError when `cfg.jobs` is no whole number from 1 up.
+    ValueError when `cfg.jobs` is no whole number from 1 up, and for videos that no step would read.
     """
     if not isinstance(cfg.jobs, int) or cfg.jobs < 1:
         raise ValueError(f"jobs={cfg.jobs}: a whole number from 1 up")
@@ -37,6 +37,10 @@ def main(cfg: DictConfig) -> None:
     # Reports last: what a recipe adds to another's steps comes behind them.
     chosen = {name: cfg[name] for name in ("setting", "arms", "seed", "trainings")}
     wanted = steps_of(cfg.recipe, **chosen)
+    if cfg.videos and not any(str(cfg.videos) in text for step in wanted.values() for text in step["with"]):
+        raise ValueError(
+            f"recipe={cfg.recipe.name} reads no videos={cfg.videos}; docs/experiment.md shows one that does"
+        )
     steps = dict(sorted(wanted.items(), key=lambda item: item[1]["door"] == "report"))
     console.print(summary(_at_once(steps, cfg, console) if cfg.jobs > 1 else _in_turn(steps, cfg, console)))
     page = base / "report" / "page.html"

@@ -9,6 +9,7 @@ import hydra
 import pytest
 import yaml
 
+from lapa.config import compose
 from lapa.doors import DOORS, configs_dir
 
 FILES = sorted(configs_dir().rglob("*.yaml"))
@@ -54,3 +55,10 @@ def test_targets_exist_and_take_these_arguments(path):
         signature = inspect.signature(target)
         bind = signature.bind_partial if node.get("_partial_") else signature.bind
         bind(**dict.fromkeys(given | (filled & set(names))))
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path):
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe" / "torn.yaml").write_text("steps: {clips: [")
+    with pytest.raises(ValueError, match=r"configuration of `run`: while parsing a flow node .*torn\.yaml"):
+        compose("run", ["recipe=torn"], tmp_path)

@@ -21,7 +21,7 @@ def fake_door(cfg):
 
 def walk_of(steps, out, **chosen):
     """What the door `run` is given for a recipe."""
-    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "trainings": 1}
+    cfg = {"out": str(out), "num_workers": 0, "jobs": 1, "seed": 0, "config_dir": None, "trainings": 1, "videos": None}
     return OmegaConf.create({**cfg, "setting": "all", "arms": None, "recipe": steps, **chosen})
 
 
@@ -73,7 +73,7 @@ def test_every_step_composes(name):
 @pytest.mark.parametrize("name", [name for name in choices("recipe") if name.startswith("transfer_")])
 def test_sizes_are_all_that_variants_of_the_experiment_change(name):
     """So that composing one composes all."""
-    variant, whole = (compose("run", [f"recipe={one}"]).recipe for one in (name, "transfer"))
+    variant, whole = (compose("run", [f"recipe={one}", "out=runs/x"]).recipe for one in (name, "transfer"))
     assert set(variant.all) <= set(whole.all) and variant.sizes.keys() == whole.sizes.keys()
     assert all(variant[part] == whole[part] for part in ("steps", "settings", "arms"))
 
@@ -142,6 +142,12 @@ def test_trainings_that_cannot_be_are_refused(tree, trainings):
 def test_jobs_that_cannot_be_are_refused_before_anything_runs(tmp_path, jobs):
     with pytest.raises(ValueError, match=f"jobs={jobs}: a whole number from 1 up"):
         recipe.main(walk_of({"steps": {"first": {"door": "no door", "with": []}}}, tmp_path, jobs=jobs))
+
+
+def test_videos_that_no_step_reads_are_refused(tmp_path):
+    steps = {"name": "mine", "steps": {"clips": {"door": "no door", "with": ["source=simulated"]}}}
+    with pytest.raises(ValueError, match="recipe=mine reads no videos=/data/x"):
+        recipe.main(walk_of(steps, tmp_path, videos="/data/x"))
 
 
 def test_everything_learnt_is_learnt_anew_and_meets_the_same_data_and_starts():

@@ -22,7 +22,6 @@ def arguments(out: Path) -> list[str]:
         f"out={out}",
         "num_workers=0",
         "trainings=2",
-        f"config_dir={OWN_CONFIGS}",
     ]
 
 

@@ -21,8 +21,7 @@ TRAININGS = ("quantizer", "latent_policy", "policy_lapa", "policy_scratch")
 
 
 def arguments(out: Path) -> list[str]:
-    config = ["--config-dir", str(OWN_CONFIGS), f"config_dir={OWN_CONFIGS}"]
-    return ["run", *config, "recipe=toy", f"out={out}", "num_workers=0"]
+    return ["run", "--config-dir", str(OWN_CONFIGS), "recipe=toy", f"out={out}", "num_workers=0"]
 
 
 def kill_after(out: Path, seconds: float) -> int:

@@ -3,6 +3,8 @@
 Published folders (`lapa export`) have the hub's names: model.safetensors + config.json + statistics.json; both are read.
 """
 
+import importlib
+import inspect
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -119,13 +121,19 @@ def check_fit(saved: Mapping[str, Tensor], module: nn.Module, *, origin: Path) -
 
 
 def build(settings: Mapping[str, Any], *, allowed: tuple[str, ...]) -> Any:
-    """Instantiate settings read from disk after checking that every `_target_` begins with one of `allowed`.
+    """Instantiate settings read from disk after checking every `_target_`: a class of ours, of a module whose name begins with
+    one of `allowed`, or a function of one that is not called here (`_partial_`).
 
-    A checkpoint is data from outside: without this check its JSON could call any function of the machine.
+    A checkpoint is data from outside: without this check its JSON could call any function of the machine, also by way of
+    what our modules import (`policy.infer.torch.load`).
     """
-    for target in _targets(settings):
-        if not target.startswith(allowed):
-            raise ValueError(f"settings want to build {target!r}; only {', '.join(allowed)}… may be built from a file")
+    for node in _nodes(settings):
+        if not _is_ours(node, allowed):
+            raise ValueError(
+                f"settings want to build {node['_target_']!r}; only classes of {', '.join(allowed)} may be built from a file"
+            )
+    if "${" in json.dumps(settings, default=str):
+        raise ValueError("settings of a file may hold no ${…}: they would read this machine's environment")
     try:
         return hydra.utils.instantiate(OmegaConf.create(dict(settings)), _convert_="all")
     except InstantiationException as error:
@@ -134,12 +142,26 @@ def build(settings: Mapping[str, Any], *, allowed: tuple[str, ...]) -> Any:
         ) from error
 
 
-def _targets(node: Any) -> Iterator[str]:
+def _is_ours(node: Mapping[str, Any], allowed: tuple[str, ...]) -> bool:
+    """Whether the target is defined in the module that it is named after."""
+    module, _, name = str(node["_target_"]).rpartition(".")
+    if not f"{module}.".startswith(allowed):
+        return False
+    try:
+        found = getattr(importlib.import_module(module), name, None)
+    except ImportError:
+        return False
+    callable_later = inspect.isfunction(found) and node.get("_partial_") is True
+    return (inspect.isclass(found) or callable_later) and found.__module__ == module
+
+
+def _nodes(node: Any) -> Iterator[Mapping[str, Any]]:
+    """Everything in the tree that names a target."""
     if isinstance(node, Mapping):
         if "_target_" in node:
-            yield str(node["_target_"])
+            yield node
         for value in node.values():
-            yield from _targets(value)
+            yield from _nodes(value)
     elif isinstance(node, list | tuple):
         for value in node:
-            yield from _targets(value)
+            yield from _nodes(value)

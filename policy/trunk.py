@@ -12,7 +12,8 @@ from lapa import checkpoint
 from lapa.records import Images
 from policy.backbone import Backbone, Prefix, Words
 
-ALLOWED = ("policy.",)  # what a checkpoint's settings may build
+# what a checkpoint's settings may build
+ALLOWED = ("policy.backbones.", "policy.heads.", "policy.readers.", "policy.video_plan.", "policy.strategy.")
 QUERY_STD = 0.3  # queries must differ, yet leave room for what the backbone adds to them
 
 

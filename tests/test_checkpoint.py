@@ -32,7 +32,28 @@ def test_a_truncated_file_is_named(tmp_path):
         checkpoint.load_settings(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("target", ["os.system", "subprocess.run", "quantizerx.y", "builtins.eval"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system", "subprocess.run", "quantizerx.y", "builtins.eval", "quantizer", "quantizer.", "quantizer.model.nn",
+        "quantizer.model.torch.load", "quantizer.labellers.Path.write_text", "quantizer.labellers.checkpoint.save",
+        "quantizer.labellers.open_labeller", "quantizer.model.Path", "quantizer.nothing.Here", "quantizer.model.Nothing",
+    ],
+)  # fmt: skip
 def test_foreign_targets_are_refused(target):
     with pytest.raises(ValueError, match="may be built from a file"):
         checkpoint.build({"a": [{"_target_": target, "_args_": ["true"]}]}, allowed=("quantizer.",))
+
+
+def test_a_file_reads_nothing_of_this_machine():
+    with pytest.raises(ValueError, match="may hold no"):
+        checkpoint.build({"a": "${oc.env:HOME}"}, allowed=("quantizer.",))
+
+
+def test_classes_and_functions_to_be_called_later_are_built():
+    jitter = {"_target_": "quantizer.augment.Jitter", "shift": 0.0, "zoom": 0.0, "brightness": 0.0, "contrast": 0.0}
+    assert isinstance(checkpoint.build(jitter, allowed=("quantizer.",)), nn.Module)
+    later = {"_target_": "policy.backbones.look.pictures", "_partial_": True}
+    assert callable(checkpoint.build(later, allowed=("policy.backbones.",)))
+    with pytest.raises(ValueError, match="may be built from a file"):
+        checkpoint.build(later | {"_partial_": False}, allowed=("policy.backbones.",))

@@ -183,7 +183,7 @@ def test_a_token_is_asked_for_and_health_is_not(checkpoint, monkeypatch):
             with pytest.raises(InvalidStatus, match="401"):
                 openpi(port, wrong)
         assert openpi(port, "secret").infer(serving.toy_request())["actions"].shape == (8, 3)
-        with pytest.raises(ValueError, match=r"no policy at ws://127.0.0.1:.*401"):
+        with pytest.raises(ValueError, match=r"ws://127.0.0.1:.* refuses: 401 "):
             remote(port)
         monkeypatch.setenv("LAPA_TEST_TOKEN", "secret")
         assert remote(port).embodiment == "panda"

@@ -6,18 +6,21 @@ from contextlib import ExitStack
 from typing import Any
 
 import torch
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from lapa.records import ActionChunk, Observation
 from policy.preflight import check_robot
 from policy.server.message import pack, unpack
 
+CLOSE_S = 1.0  # how long a server that is left may take to say so
+
 
 class Remote:
     """A policy behind a websocket, with policy.infer.Policy's face. Several observations go through as many connections,
     so that the server can put them into one batch. max_connections: of this client; timeout_s: of one answer;
-    token_variable: of the environment, holds the server's token or nothing.
+    token_variable: of the environment, holds the server's token or nothing. After an error the next call connects anew: an
+    answer that came too late is nobody's.
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Remote:
         self._max_connections = max_connections
         self._lines: list[ClientConnection] = []
         self._open = ExitStack()
+        self.facts: dict[str, Any] = {}
         self.facts = self._connect()
         self.hash, self.embodiment = self.facts["hash"], self.facts["embodiment"]
         self.cameras = tuple(self.facts["cameras"])
@@ -46,7 +50,25 @@ class Remote:
         return self.act_batch([observation])[0]
 
     def act_batch(self, observations: Sequence[Observation]) -> list[ActionChunk]:
-        """All are sent before the first answer is awaited, as far as there are connections."""
+        """All are sent before the first answer is awaited, as far as there are connections.
+
+        ValueError when the server refuses an observation or is gone, TimeoutError when an answer takes longer than timeout_s.
+        """
+        try:
+            return self._ask(observations)
+        except ConnectionClosed as gone:
+            self.close()
+            raise ValueError(f"{self._address} has ended the connection: {gone}") from gone
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Leave; a later call connects anew."""
+        self._lines.clear()
+        self._open.close()
+
+    def _ask(self, observations: Sequence[Observation]) -> list[ActionChunk]:
         while len(self._lines) < min(len(observations), self._max_connections):
             self._connect()
         chunks = []
@@ -57,26 +79,33 @@ class Remote:
             chunks += [self._receive(line) for line in self._lines[: len(some)]]
         return [ActionChunk(torch.from_numpy(chunk["actions"].copy())) for chunk in chunks]
 
-    def close(self) -> None:
-        """Leave."""
-        self._open.close()
-
     def _connect(self) -> dict[str, Any]:
         """One more connection; returns what the server says of its policy. ValueError says why there is none."""
         try:
-            line = self._open.enter_context(
-                connect(self._address, additional_headers=self._headers, compression=None, max_size=self._max_bytes)
-            )
+            line = connect(
+                self._address, additional_headers=self._headers, compression=None, max_size=self._max_bytes,
+                close_timeout=CLOSE_S,
+            )  # fmt: skip
+        except InvalidStatus as refused:
+            raise ValueError(f"{self._address} refuses: {_said(refused)}") from refused
         except (OSError, InvalidHandshake) as error:
             raise ValueError(f"no policy at {self._address}: {error}; start one with `lapa serve`") from error
-        self._lines.append(line)
-        return self._receive(line)
+        self._lines.append(self._open.enter_context(line))
+        facts = self._receive(line)
+        if self.facts and facts["hash"] != self.facts["hash"]:
+            raise ValueError(f"{self._address} has another policy now: {self.facts['hash']} → {facts['hash']}")
+        return facts
 
     def _receive(self, line: ClientConnection) -> dict[str, Any]:
         reply = line.recv(timeout=self._timeout_s)
         if isinstance(reply, str):
             raise ValueError(f"{self._address}: {reply}")
         return unpack(reply, max_bytes=self._max_bytes)
+
+
+def _said(refused: InvalidStatus) -> str:
+    body = (refused.response.body or b"").decode(errors="replace").strip()
+    return f"{refused.response.status_code} {body or refused.response.reason_phrase}"
 
 
 def request(observation: Observation) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """What hangs on the trainer: per-step seeding and checkpoints for exact resume, and switches that save memory or time."""
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -58,7 +60,7 @@ class Switches(L.Callback):
 
 
 class Resume(ModelCheckpoint):
-    """`resume/last.ckpt` every `every` steps; written atomically by Lightning, read back with weights_only."""
+    """`resume/last.ckpt` every `every` steps, whole or not at all; read back with weights_only."""
 
     def __init__(self, *, folder: str, every: int, throughput: Throughput):
         super().__init__(
@@ -66,6 +68,15 @@ class Resume(ModelCheckpoint):
             enable_version_counter=False,
         )  # fmt: skip
         self.throughput = throughput
+
+    def _save_checkpoint(self, trainer: L.Trainer, filepath: str) -> None:
+        """Lightning writes to Python's temporary folder and moves: on another file system than ours that is no atomic step."""
+        Path(filepath).parent.mkdir(parents=True, exist_ok=True)
+        before, tempfile.tempdir = tempfile.tempdir, str(Path(filepath).parent)
+        try:
+            super()._save_checkpoint(trainer, filepath)
+        finally:
+            tempfile.tempdir = before
 
     def on_train_batch_end(self, *args: Any) -> None:
         """Save when it is time; that is no waiting for data."""

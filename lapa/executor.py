@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, process
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -94,9 +95,15 @@ class Pool:
         # spawn: a fork would copy EGL contexts, decoders and thread pools that do not survive it
         context = multiprocessing.get_context("spawn")
         futures: dict[int, Future[Any]] = {}
-        with ProcessPoolExecutor(
-            max(1, min(self.num_workers, len(to_do))), mp_context=context, initializer=_prepare, initargs=(function,)
-        ) as pool:
+        with (
+            _one_thread_each(),
+            ProcessPoolExecutor(
+                max(1, min(self.num_workers, len(to_do))),
+                mp_context=context,
+                initializer=_prepare,
+                initargs=(function,),
+            ) as pool,
+        ):
             try:
                 for number in range(start, len(items)):
                     while to_do and to_do[0] < number + AHEAD:
@@ -134,14 +141,26 @@ def lost(item: Any) -> str:
     return f"a process was killed {TRIES} times before it could finish {str(item)[:200]}: too little memory?"
 
 
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """For processes begun meanwhile, as they already fill the cores. Theirs from the start: what counts threads reads it when
+    it is loaded, which is before anything of ours runs there."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
 def _prepare(function: Callable[[Any], Any]) -> None:
-    """One thread each, as the processes already fill the cores; and none outlives a parent that was killed.
+    """None outlives a parent that was killed.
 
     `function` is sent once a process, not once an item: a source may know of millions of videos.
     """
     global _function
     _function = function
-    os.environ.update(ONE_THREAD)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -16,15 +16,33 @@ def writing(out: Path) -> Iterator[None]:
     A record lock: the children of a process that was killed do not hold it, and it works over NFS. BlockingIOError names
     the process that holds it. A file system that knows no locks is written without one.
     """
-    path = out.parent / f".{out.name}.lock"
+    place = out.resolve()
+    path = place.parent / f".{place.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as file:
-        _lock(file, out)
+    with _locked(path, out):
         try:
             yield
         finally:
             with suppress(OSError):
                 path.unlink()
+
+
+@contextmanager
+def _locked(path: Path, out: Path) -> Iterator[None]:
+    """Hold the lock of the file that `path` names: one that was unlinked while it was waited for is nobody's."""
+    while True:
+        with open(path, "a+") as file:
+            _lock(file, out)
+            if _is_at(path, file):
+                yield
+                return
+
+
+def _is_at(path: Path, file: TextIO) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: TextIO, out: Path) -> None:

@@ -22,6 +22,7 @@ NOT_HASHED = ("out", "overwrite", "executor", "config_dir", "logger")
 NUM_WORKERS = "num_workers"
 # Files a stage leaves that are not results: their bytes hold clocks or are needed only to go on.
 NOT_RESULTS = (MANIFEST, FINGERPRINT, TIMING, LOG, EPISODES)
+CLEARED = {"cleared": True}  # the fingerprint of a folder whose old result is being removed
 JOIN_S = 60  # [s] that further processes of a stage wait for the first
 PACKAGES = ("torch", "lightning", "vector-quantize-pytorch", "transformers", "mujoco", "webdataset", "decord", "av")
 
@@ -51,8 +52,9 @@ def open_stage(cfg: DictConfig, inputs: Mapping[str, Path | str | None]) -> Iter
 
     `done` is true when the folder already holds this very result. A half-made folder of the same fingerprint goes on;
     one of another fingerprint is refused with what differs, or cleared when `cfg.overwrite` is set; one that another
-    process is writing is refused (`lapa.lock`).
+    process is writing is refused (`lapa.lock`), and one that is an input or holds one.
     """
+    _check_apart(Path(cfg.out), inputs)
     with writing(out := Path(cfg.out)):
         wanted = _wanted(cfg, inputs)
         done = _prepare(out, wanted, overwrite=bool(cfg.get("overwrite", False)))
@@ -116,6 +118,13 @@ def renamed(node: Any, places: dict[str, str]) -> Any:
     return places.get(node, node) if isinstance(node, str) else node
 
 
+def _check_apart(out: Path, inputs: Mapping[str, Path | str | None]) -> None:
+    """ValueError when to clear `out` would be to lose what it is made from."""
+    for key, folder in inputs.items():
+        if folder is not None and Path(folder).resolve().is_relative_to(out.resolve()):
+            raise ValueError(f"out={out} is, or holds, what is read as {key}={folder}; choose another out=")
+
+
 def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
     path = out / FINGERPRINT
     if path.is_file():
@@ -124,16 +133,26 @@ def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
             for leftover in out.rglob(".*.partial"):  # of a process that was killed while it wrote
                 leftover.unlink()
             return (out / MANIFEST).is_file()
-        if not overwrite:
+        if not overwrite and there != CLEARED:
             changed = ", ".join(differences(there, wanted)[:6])
             raise ValueError(
                 f"{out} holds a result of other settings ({changed}); choose another out= or overwrite=true"
             )
-        shutil.rmtree(out)
+        _clear(out)
     elif out.is_dir() and any(out.iterdir()):
         raise ValueError(f"{out} is not empty and was not made by lapa; choose another out=")
     write_json(path, wanted)
     return False
+
+
+def _clear(out: Path) -> None:
+    """Empty the folder but for a fingerprint that says so: killed half-way, it is cleared on, and taken for no result."""
+    write_json(out / FINGERPRINT, CLEARED)
+    for path in out.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != FINGERPRINT:
+            path.unlink()
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:

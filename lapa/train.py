@@ -31,6 +31,10 @@ def main(cfg: DictConfig) -> None:
     with open_stage(cfg, inputs) if is_first() else join_stage(cfg, inputs) as stage:
         if not stage.done:
             train(cfg, stage)
+        if is_first():
+            shutil.rmtree(
+                stage.out / "resume", ignore_errors=True
+            )  # not before the manifest: a kill would cost the training
 
 
 def input_folders(cfg: DictConfig) -> dict[str, str]:
@@ -60,6 +64,8 @@ def train(cfg: DictConfig, stage: Stage) -> None:
     with own_group():
         trainer = make_trainer(cfg, stage.out)
         fit(trainer, module, data, stage.out / "resume" / "last.ckpt")
+        if cfg.trainer.max_steps % cfg.trainer.val_check_interval:  # what was validated last is not what is kept
+            trainer.validate(module, data, verbose=False)
         facts = module.export(stage.out)  # on every rank: together they have the whole weights
         if is_first():
             _finish(cfg, stage, module, facts | {"precision": str(trainer.precision)})
@@ -76,7 +82,6 @@ def fit(trainer: L.Trainer, module: L.LightningModule, data: L.LightningDataModu
 def _finish(cfg: DictConfig, stage: Stage, module: L.LightningModule, facts: dict[str, Any]) -> None:
     curves = read_metrics(stage.out)  # not the trainer's own: a resumed one has not seen what was logged before
     final = {name: list(curve.values())[-1] for name, curve in curves.items() if not name.startswith("speed")}
-    shutil.rmtree(stage.out / "resume", ignore_errors=True)
     parameters = sum(p.numel() for p in module.parameters())
     stage.finish(record=type(module).__name__, count=cfg.trainer.max_steps, parameters=parameters, final=final, **facts)
 

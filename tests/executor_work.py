@@ -35,3 +35,10 @@ class Heavy:
 
     def __call__(self, number: int) -> int:
         return square(number)
+
+
+def threads(_number: int) -> int:
+    """How many threads torch computes with here."""
+    import torch
+
+    return torch.get_num_threads()

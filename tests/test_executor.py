@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from executor_work import Heavy, deadly, square
+from executor_work import Heavy, deadly, square, threads
 from raw_videos import cut_short, steady, write_video
 
 from lapa.config import compose
@@ -25,6 +25,13 @@ NUMBERS = list(range(6))
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_results_come_in_the_order_of_the_items(num_workers):
     assert list(run_all(square, NUMBERS, num_workers=num_workers, label="x")) == [n * n for n in NUMBERS]
+
+
+def test_each_process_has_one_thread(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setenv("MKL_NUM_THREADS", "3")
+    assert list(Pool(num_workers=2).map(partial(threads), [0, 1])) == [1, 1]
+    assert "OMP_NUM_THREADS" not in os.environ and os.environ["MKL_NUM_THREADS"] == "3"
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])

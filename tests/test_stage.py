@@ -1,5 +1,6 @@
 """lapa.stage: the same settings skip, other settings are refused or replace, half a result goes on."""
 
+import shutil
 import subprocess
 import sys
 
@@ -40,6 +41,33 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path):
         run(tmp_path / "a", stop=True)
     (tmp_path / "a" / ".part.123.partial").write_text("half")
     assert run(tmp_path / "a") == "went on" and not list((tmp_path / "a").glob(".*.partial"))
+
+
+def test_killed_while_an_old_result_is_removed_it_is_removed_on(tmp_path, monkeypatch):
+    run(tmp_path / "a")
+    (tmp_path / "a" / "sub").mkdir()
+    (tmp_path / "a" / "sub" / "shard.tar").write_text("old")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("lapa.stage.shutil.rmtree", interrupted)
+        run(tmp_path / "a", size=5, overwrite=True)
+    for size in (1, 5):  # not even the old command takes what is left for its own
+        again = tmp_path / f"again{size}"
+        shutil.copytree(tmp_path / "a", again)
+        run(again, size=size)
+        assert not (again / "sub").exists() and (again / "manifest.json").is_file()
+
+
+def interrupted(_path):
+    raise KeyboardInterrupt
+
+
+def test_what_is_read_is_never_cleared(tmp_path):
+    run(tmp_path / "input" / "clips")
+    before = sorted(path.name for path in (tmp_path / "input" / "clips").iterdir())
+    for out in (tmp_path / "input" / "clips", tmp_path / "input", tmp_path / "input" / ".." / "input"):
+        with pytest.raises(ValueError, match="is, or holds, what is read as source="):
+            run(out, inputs={"source": tmp_path / "input" / "clips"}, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "input" / "clips").iterdir()) == before
 
 
 def test_a_changed_input_changes_the_fingerprint(tmp_path):

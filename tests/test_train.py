@@ -1,5 +1,6 @@
 """lapa.train: a training killed at any step and run again has the losses of an unbroken one."""
 
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ from omegaconf import OmegaConf
 
 from lapa import checkpoint
 from lapa.callbacks import Switches
+from lapa.files import write_json
 from lapa.metrics import read_metrics
 from lapa.shards import write_shard
 from lapa.stage import open_stage, read_manifest
@@ -71,7 +73,7 @@ def clips(tmp_path):
     return folder
 
 
-def run(clips, out, *, num_workers=0, die_at=None):
+def run(clips, out, *, num_workers=0, die_at=None, validate_every=4):
     here = "tests.test_train" if "tests" in __name__ else __name__
     cfg = OmegaConf.create({
         "out": str(out), "seed": 0, "inputs": ["clips"], "clips": str(clips), "num_workers": num_workers,
@@ -79,7 +81,7 @@ def run(clips, out, *, num_workers=0, die_at=None):
         "model": {"_target_": f"{here}.Toy", "die_at": die_at},
         "data": {"_target_": f"{here}.make_data", "folder": str(clips), "batch_size": 4, "num_workers": num_workers},
         "trainer": {
-            "accelerator": "cpu", "max_steps": 12, "log_every_n_steps": 1, "val_check_interval": 4,
+            "accelerator": "cpu", "max_steps": 12, "log_every_n_steps": 1, "val_check_interval": validate_every,
             "check_val_every_n_epoch": None, "save_every": 3, "enable_progress_bar": True,
             "compile": False, "checkpoint_activations": False,
         },
@@ -110,6 +112,40 @@ def test_the_manifest_tells_the_facts(clips, tmp_path):
     manifest = read_manifest(tmp_path / "out")
     assert manifest["fps"] == 10 and manifest["parameters"] == 1 and "val/loss" in manifest["final"]
     assert manifest["precision"] == "32-true"
+
+
+def test_the_last_validation_is_of_the_weights_that_are_kept(clips, tmp_path):
+    run(clips, tmp_path / "out", validate_every=5)
+    steps = sorted(read_metrics(tmp_path / "out")["val/loss"])
+    assert len(steps) == 3 and steps[-1] >= max(losses(tmp_path / "out")) == 11
+
+
+def test_a_training_outlives_a_disk_that_is_full_at_its_end(clips, tmp_path, monkeypatch):
+    def full(*_args, **_facts):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space"):
+        patched.setattr("lapa.stage.write_json", full_at_manifest(full))
+        run(clips, tmp_path / "out")
+    assert (tmp_path / "out" / "resume" / "last.ckpt").is_file()
+    before = len(list((tmp_path / "out" / "logs").rglob("metrics.csv")))
+    run(clips, tmp_path / "out")
+    assert read_manifest(tmp_path / "out")["parameters"] == 1 and not (tmp_path / "out" / "resume").exists()
+    assert len(losses(tmp_path / "out")) == 12 and before == 1
+
+
+def full_at_manifest(full):
+    """write_json, but for manifests."""
+    return lambda path, value: full() if path.name == "manifest.json" else write_json(path, value)
+
+
+def test_checkpoints_are_written_beside_where_they_stay(clips, tmp_path, monkeypatch):
+    """A temporary folder may be of another file system, where to move is to copy."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    with pytest.raises(ConnectionAbortedError):
+        run(clips, tmp_path / "out", num_workers=0, die_at=8)
+    assert (tmp_path / "out" / "resume" / "last.ckpt").is_file()
+    assert {path.name for path in (tmp_path / "out" / "resume").iterdir()} == {"last.ckpt", "step.ckpt"}
 
 
 def test_what_a_module_cannot_do_is_refused():

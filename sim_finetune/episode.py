@@ -117,7 +117,8 @@ def kept_env(spec: TaskSpec, studio: Studio) -> TaskEnv:
 def play(env: TaskEnv, jolts: Jolts, *, seed: int) -> Episode:
     """The expert does the task once. Equal arguments give equal bytes."""
     env.reset(seed=seed)
-    rng = np.random.default_rng([seed, 1])  # not the stream that places the objects
+    # not the stream that places the objects; and each task's own, or all tasks would be pushed alike at the same seed
+    rng = np.random.default_rng([seed, 1, int(env.task_spec.hash[:8], 16)])
     expert, push = Expert(env, noise=0.0, rng=rng), pushes(jolts, rng)
     rows, left = [], None  # steps still to be played once the episode has ended
     while left != 0:

@@ -37,6 +37,18 @@ def test_pushes_are_sent_but_not_labelled_and_the_expert_comes_back(env):
     assert np.array_equal(rough.action[:, -1], rough.executed[:, -1])  # the gripper is not shaken
 
 
+def test_tasks_are_not_pushed_alike_at_the_same_seed(env):
+    """Else a few schedules of pushes would serve a whole set of demonstrations."""
+    alike = 0
+    for seed in range(4):
+        when = [
+            np.abs(one.action - one.executed).max(axis=1)[:8] > 1e-6
+            for one in (play(each, ROUGH, seed=seed) for each in (env, make_env(task("press_button"), studio())))
+        ]
+        alike += np.array_equal(*when)
+    assert alike < 4
+
+
 def test_film_has_a_frame_before_each_step_and_the_same_again(env):
     episode = play(env, CALM, seed=7)
     frames, again = film(env, episode)["front"], film(env, episode)["front"]

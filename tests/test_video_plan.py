@@ -211,6 +211,30 @@ def test_a_mixture_has_its_share_of_every_batch(clips, tmp_path):
         built(clips, f"mixture={{people: {{clips: {tmp_path / 'slow'}, weight: 1.0}}}}")
 
 
+def test_components_say_what_another_body_does_too(clips, tmp_path):
+    with open_stage(OmegaConf.create({"out": str(tmp_path / "robot")}), {}) as stage:
+        turned = [moving(i) for i in range(12)]
+        shards = [sample | {"mp4": encode_mp4(lying(i), fps=10)} for i, sample in enumerate(turned)]
+        write_shard(tmp_path / "robot" / "clips-000000.tar", shards)
+        stage.finish(record="Clip", count=12, fps=10, image_px=toys.PX)
+    theirs = built(tmp_path / "robot", painter=COMPONENTS)[1].facts()["changes"](64)
+    lost = []
+    for basis in ("null", str(tmp_path / "robot")):
+        painter = built(clips, f"basis={basis}", painter=COMPONENTS)[0].model.painter
+        said = (painter.amounts(theirs) * painter.deviation) @ painter.components.flatten(1)
+        lost.append(float((said - theirs.flatten(1)).square().sum() / theirs.square().sum()))
+    assert lost[0] > 0.4 and lost[1] < 0.15
+
+
+def lying(number):
+    """The square of `moving`, up and down."""
+    frames = torch.full((12, 3, toys.PX, toys.PX), 40, dtype=torch.uint8)
+    for i in range(len(frames)):
+        place = 13 + i // 5 * list(WAYS.values())[number % 2]
+        frames[i, :, place : place + 6, 4:8] = 220
+    return frames
+
+
 def test_foreseen_is_what_validation_tells_and_a_picture(trained, clips, tmp_path):
     foresee.main(compose("foresee", [f"plan={trained}", f"clips={clips}", f"out={tmp_path / 'out'}"]))
     found = json.loads((tmp_path / "out" / "foreseen.json").read_text())

@@ -55,16 +55,18 @@ def plan_step(sample: dict[str, Any], i: int, *, camera: str, gap: int, num_fram
 class PlanData(StreamData):
     """Pictures, words and what follows. camera: the name of the clips' only camera; demonstrations name their first one.
 
-    mixture: further folders, {name: {clips, weight}}; the weight of `folder` is 1.
+    mixture: further folders, {name: {clips, weight}}; the weight of `folder` is 1. basis: a folder of which nothing is
+    learnt, but whose changes the pictures' components must be able to say as well: the robot's that will act; or None.
     """
 
     def __init__(
-        self, *, folder: str | Path, mixture: Mapping[str, Mapping[str, Any]] | None, camera: str, gap_s: float,
-        num_frames: int, steps_per_clip: int, **stream: Any,
+        self, *, folder: str | Path, mixture: Mapping[str, Mapping[str, Any]] | None, basis: str | Path | None, camera: str,
+        gap_s: float, num_frames: int, steps_per_clip: int, **stream: Any,
     ) -> None:  # fmt: skip
         folders, self.counts = weighted(mixture, stream["batch_size"], clips=folder)
         self.folders = {name: Path(each["clips"]) for name, each in folders.items()}
-        sights = {name: _sight(read_manifest(path)) for name, path in self.folders.items()}
+        self.shown = self.folders | ({"basis": Path(basis)} if basis else {})
+        sights = {name: _sight(read_manifest(path)) for name, path in self.shown.items()}
         check_alike(sights, words="one picture size and rate")
         manifest = read_manifest(self.folders[MAIN])
         self.camera, self.num_frames = manifest.get("cameras", [camera])[0], num_frames
@@ -85,20 +87,21 @@ class PlanData(StreamData):
 
     def facts(self) -> dict[str, Any]:
         """The clips' numbers, the true gap [s], `scale`: by how much training pictures change in each number of gaps, and
-        `changes`: a function that gives about so many of these changes."""
+        `changes`: a function that gives about so many of these changes, of every folder alike."""
         ours = {"gap_s": self.gap / self.manifest["fps"], "num_frames": self.num_frames, "cameras": [self.camera]}
         ahead = {"gap": self.gap, "num_frames": self.num_frames}
-        scale = change_scale(self._clips(MEASURED_CLIPS), **ahead)
+        scale = change_scale(self._clips(self.folders[MAIN], MEASURED_CLIPS), **ahead)
 
         def changes(count: int) -> Float[Tensor, "m 3 h w"]:
-            clips = -(-count // (self.num_frames * MOMENTS))
-            return sample_changes(self._clips(clips), scale=scale, **ahead)
+            clips = -(-count // (self.num_frames * MOMENTS * len(self.shown)))
+            chosen = (frames for folder in self.shown.values() for frames in self._clips(folder, clips))
+            return sample_changes(chosen, scale=scale, **ahead)
 
         return super().facts() | ours | {"scale": scale, "changes": changes}
 
-    def _clips(self, count: int) -> Iterator[UInt8[Tensor, "t 3 h w"]]:
-        """Frames of up to `count` training clips of the main folder, evenly chosen."""
-        index = ShardIndex(shard_paths(self.folder))
+    def _clips(self, folder: Path, count: int) -> Iterator[UInt8[Tensor, "t 3 h w"]]:
+        """Frames of up to `count` training clips of a folder, evenly chosen."""
+        index = ShardIndex(shard_paths(folder))
         training = self.training_clips(index.keys)
         for i in training[:: -(-len(training) // count)]:
             yield read_clip(index, i)["frames"]

@@ -1,16 +1,20 @@
 """Where the yaml lies (checkout, wheel, the user's own folder) and how a door's configuration is composed."""
 
+import re
 from pathlib import Path
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from lapa.doors import configs_dir
+from lapa.doors import configs_dir, quoted
+
+SYNTAX = re.compile(r"""[\[\]{},'"]""")  # what in a value may be meant for Hydra
 
 
 def compose(name: str, overrides: list[str], config_dir: Path | None = None) -> DictConfig:
@@ -20,12 +24,13 @@ def compose(name: str, overrides: list[str], config_dir: Path | None = None) -> 
     ValueError in one line when a key, a group's choice or a value does not fit, or a file is no yaml.
     """
     extra = [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"] if config_dir else []
+    typed = [readable(override) for override in [*extra, *overrides]]
     if config_dir and not Path(config_dir).is_dir():
         raise ValueError(f"no config folder {config_dir}")
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(configs_dir()), version_base="1.3"):
-            cfg = hydra_compose(name, overrides=[*extra, *overrides])
+            cfg = hydra_compose(name, overrides=typed)
             OmegaConf.resolve(cfg)
     except (HydraException, OmegaConfBaseException, YAMLError) as error:
         raise ValueError(_explain(str(error), name)) from error
@@ -33,6 +38,27 @@ def compose(name: str, overrides: list[str], config_dir: Path | None = None) -> 
     if missing:
         raise ValueError(f"`{name}` still needs a value for: {', '.join(f'{key}=…' for key in missing)}")
     return cfg
+
+
+def readable(override: str) -> str:
+    """`key=value`, the value quoted where Hydra's grammar could not read it and it is plainly a name: a path may hold any
+    letter, and parentheses. So with each word of a list; "~/" is the user's own folder."""
+    key, _, value = override.partition("=")
+    value = str(Path(value).expanduser()) if value.startswith("~/") else value
+    if not value or _reads(f"{key}={value}"):
+        return f"{key}={value}" if value else override
+    is_list = value.startswith("[") and value.endswith("]")
+    words = value[1:-1].split(",") if is_list else [value]
+    told = [quoted(word.strip()) if not (SYNTAX.search(word) or _reads(f"{key}={word}")) else word for word in words]
+    return f"{key}=[{','.join(told)}]" if is_list else f"{key}={told[0]}"
+
+
+def _reads(override: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(override)
+    except HydraException:
+        return False
+    return True
 
 
 def _explain(message: str, name: str) -> str:

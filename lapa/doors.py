@@ -55,11 +55,11 @@ def named(name: str, words: list[str]) -> list[str]:
     keys, overrides = list(DOORS[name].words), []
     for word in words:
         bare = keys and "=" not in word
-        overrides.append(f"{keys.pop(0)}={_quoted(word)}" if bare else word)
+        overrides.append(f"{keys.pop(0)}={quoted(word)}" if bare else word)
     return overrides
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """A word that Hydra's grammar takes as it is: a path may hold spaces, commas and brackets."""
     return "'" + re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + found[2].replace("'", "\\'"), word) + "'"
 

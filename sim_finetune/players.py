@@ -1,5 +1,6 @@
 """Running environments in, action chunks out: a learnt policy, or for comparison the expert, random actions, none."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 from weakref import WeakKeyDictionary
@@ -86,12 +87,15 @@ class Oracle:
 
 
 class Random:
-    """Uniform over the joint targets that the body can reach in one step: what success is worth by luck."""
+    """Uniform over the joint targets that the body can reach in one step: what success is worth by luck.
+
+    Drawn from the seed and the state of the world, so that neither the episodes played before nor a kill change it.
+    """
 
     hash = "random"
 
     def __init__(self, *, seed: int):
-        self._rng = np.random.default_rng(seed)
+        self._seed = seed
 
     def act_envs(self, envs: Sequence[TaskEnv]) -> list[ActionChunk]:
         """One step each, within the joints' limits and speeds."""
@@ -100,7 +104,8 @@ class Random:
     def _draw(self, env: TaskEnv) -> np.ndarray:
         low, high = limits(env.wiring)
         reach = np.append(np.array(env.embodiment.max_speed) / env.control_hz, 1.0)  # the gripper in one step
-        return np.clip(env.target() + self._rng.uniform(-reach, reach), low, high)
+        rng = np.random.default_rng([self._seed, zlib.crc32(env.get_physics().tobytes())])
+        return np.clip(env.target() + rng.uniform(-reach, reach), low, high)
 
 
 class Still:

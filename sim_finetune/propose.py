@@ -1,5 +1,6 @@
 """A proposer and a body in; accepted tasks with their pictures, the unsolved but valid ones, all verdicts, the funnel out."""
 
+import copy
 import json
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -14,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 
 from lapa.executor import run_all
-from lapa.files import value_hash, write_json, write_jsonl
+from lapa.files import file_hash, value_hash, write_json, write_jsonl
 from lapa.stage import open_stage
 from sim_finetune.album import SHEET, THUMBNAIL, VIDEO, Page, contact_sheet, illustrate, write_png
 from sim_finetune.episode import Studio
@@ -108,6 +109,20 @@ def picture(out: Path, pages: Sequence[Page], *, studio: Studio, num_workers: in
     write_png(out / SHEET, contact_sheet(thumbnails, captions, columns=columns))
 
 
+def by_content(cfg: DictConfig) -> DictConfig:
+    """`cfg` with the tasks and replies that it begins with in place of where they lie: another task is another result."""
+    cfg = copy.deepcopy(cfg)
+    replies = OmegaConf.select(cfg, "proposer.model.path")
+    for key in ("known", "proposer.library"):
+        if folder := OmegaConf.select(cfg, key):
+            OmegaConf.update(cfg, key, [spec.hash for spec in load_library(folder)])
+    if replies and Path(replies).is_file():
+        OmegaConf.update(cfg, "proposer.model.path", file_hash(Path(replies)))
+    if OmegaConf.select(cfg, "proposer.transcript"):
+        OmegaConf.update(cfg, "proposer.transcript", "")
+    return cfg
+
+
 def main(cfg: DictConfig) -> None:
     """`lapa propose out=DIR embodiment=NAME count=N`: what the proposer says, judged by the ladder."""
     console, studio = Console(), Studio.of(cfg)
@@ -115,7 +130,7 @@ def main(cfg: DictConfig) -> None:
     check_settings(settings)
     known = tuple(signature(spec) for spec in load_library(Path(cfg.known))) if cfg.known else ()
     court = Court(settings, studio, cfg.seed_base, known)
-    with open_stage(cfg, inputs={}) as stage:
+    with open_stage(by_content(cfg), inputs={}) as stage:
         if stage.done:
             return
         how = {"folder": stage.out / PARTS, "batch": cfg.batch, "num_workers": cfg.num_workers}

@@ -62,3 +62,25 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path):
     (tmp_path / "recipe" / "torn.yaml").write_text("steps: {clips: [")
     with pytest.raises(ValueError, match=r"configuration of `run`: while parsing a flow node .*torn\.yaml"):
         compose("run", ["recipe=torn"], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["é", "Ünï/x", "a=b", "(1)", "my clips", "ab/c.d-e_f", "日本"])
+def test_a_folder_may_have_any_name(name, tmp_path):
+    cfg = compose("label", ["quantizer=q", f"clips=/data/{name}/clips", "out=x"])
+    assert cfg.clips == f"/data/{name}/clips"
+    assert compose("report", [f"runs=[/data/{name},/b]", "out=x"]).runs == [f"/data/{name}", "/b"]
+    (tmp_path / name / "recipe").mkdir(parents=True)
+    (tmp_path / name / "recipe" / "own.yaml").write_text("name: own\nsteps: {}\n")
+    assert compose("run", ["recipe=own"], tmp_path / name).recipe.name == "own"
+
+
+def test_a_recipe_whose_folder_has_any_name_composes_on():
+    steps = compose("run", ["recipe=demo", "out='runs/é (1)'"]).recipe.steps
+    assert compose("label", ["out=x", *steps.codes["with"]]).clips == "runs/é (1)/clips"
+
+
+def test_home_is_meant_by_its_sign_and_what_is_no_name_is_told(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/é")
+    assert compose("build", ["videos=~/my videos", "out=x"]).videos == "/home/é/my videos"
+    with pytest.raises(ValueError, match="configuration of `label`"):
+        compose("label", ["quantizer=q", "clips=[a", "out=x"])

@@ -15,7 +15,7 @@ from sim_finetune.album import CAPTION_PX
 from sim_finetune.ladder import NOVELTY, PASSED, RUNGS, Verdict, climb
 from sim_finetune.library import load_evidence, load_library, load_task, save_task
 from sim_finetune.novelty import signature
-from sim_finetune.propose import Court, main, verdicts_on
+from sim_finetune.propose import Court, by_content, main, verdicts_on
 from sim_finetune.proposers.sampler import Sampler
 from sim_finetune.spec import read_spec
 
@@ -82,6 +82,22 @@ def test_the_door_keeps_what_was_accepted_and_goes_on_where_it_was_stopped(tmp_p
         path.unlink()  # as after a kill in the second proposal
     main(compose("propose", [f"out={stopped}", "count=2", *FAST]))
     assert read_manifest(stopped)["files"] == manifest["files"]
+
+
+def test_another_library_is_another_result_wherever_it_lies(tmp_path):
+    for name in ("reach", "push_to_zone"):
+        save_task(tmp_path / "one", task(name))
+        save_task(tmp_path / "two", task(name))
+
+    def settled(folder):
+        cfg = compose("propose", ["out=x", "proposer=evolve", f"proposer.library={folder}", f"known={folder}"])
+        return OmegaConf.to_container(by_content(cfg), resolve=True)
+
+    before = settled(tmp_path / "one")
+    assert before == settled(tmp_path / "two") and len(before["known"]) == 2
+    save_task(tmp_path / "two", task("press_button"))
+    assert before != settled(tmp_path / "two")
+    assert by_content(compose("propose", ["out=x"])) == compose("propose", ["out=x"])
 
 
 def test_nothing_accepted_is_an_error_with_the_first_reason(tmp_path):

@@ -10,8 +10,16 @@ from lapa.settings import AGAIN
 ROLLOUT, ABLATIONS = "rollout_", "ablations"
 # from what knows nothing to the ceiling; then those of them that go on with their pretraining while they are fine-tuned
 REHEARSED = ("rehearsed_vpt", "rehearsed", "rehearsed_shuffled", "rehearsed_actionvla")
-ARMS = ("scratch", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
-COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series
+ARMS = ("scratch", "scratch_long", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
+COLOURS = {
+    "lapa": 0,
+    "vpt": 1,
+    "unipi": 2,
+    "shuffled": 3,
+    "actionvla": 4,
+    "scratch": 5,
+    "scratch_long": 5,
+}  # places in the page's series
 COLOURS |= {"rehearsed": 0, "rehearsed_vpt": 1, "rehearsed_shuffled": 3, "rehearsed_actionvla": 4}  # as their twins
 SETTINGS = {  # folder: (in words, what the videos show)
     "in_domain": ("In domain", "videos of the same robot, same tasks, same room"),
@@ -95,7 +103,8 @@ def taught(stages: Sequence[Stage]) -> dict[str, set[str]]:
 def settings(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> list[Setting]:
     """The run's settings in SETTINGS' order, then others by name; cells of body × body and ablations are none.
 
-    `shared`: arms that a setting may lack and that are then another's: the control and the ceiling. demos: see `taught`.
+    `shared`: arms that a setting may lack and that are then another's: control, ceiling, others that watched nothing.
+    demos: see `taught`.
     """
     names = [name for name in found if name and "/" not in name and not is_cell(name)]
     order = {name: number for number, name in enumerate(SETTINGS)}

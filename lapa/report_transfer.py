@@ -49,6 +49,7 @@ class Rules(NamedTuple):
     arm: str
     control: str
     ceiling: str
+    beside: list[str]
     claim: str
     measure: str
     alpha: float
@@ -104,7 +105,7 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     """
     check_measure(rules.measure)
     found, demonstrated = rollouts(stages), _demonstrated(stages)
-    shared = (rules.control, rules.ceiling)
+    shared = (rules.control, *rules.beside, rules.ceiling)
     matrix = cells(found, shared=shared, demos=taught(stages))
     blocks = settings(found, shared=shared, demos=taught(stages)) or list(matrix.values())
     tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])

@@ -208,6 +208,12 @@ def test_fewer_demonstrations_are_fewer_for_whatever_learns_from_them():
     assert few == {"policy_scratch", "inverse_dynamics", "policy_vpt", "inverse_dynamics_unipi", "policy_unipi"}
 
 
+@pytest.mark.parametrize("name", ["transfer", "transfer_cpu", "transfer_gpu"])
+def test_the_long_scratch_takes_as_many_steps_as_who_watched(name):
+    sizes = compose("run", [f"recipe={name}"]).recipe.sizes
+    assert sizes.long_steps == sizes.latent_steps + sizes.policy_steps
+
+
 def test_two_steps_of_one_name_and_values_that_are_not_there_are_named():
     with pytest.raises(ValueError, match="two steps of this recipe are called clips"):
         names_of(steps={"clips": {"door": "build", "with": ["body=$body"]}})

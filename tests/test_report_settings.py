@@ -33,6 +33,18 @@ def test_folders_tell_settings_and_arms(read):
     assert [block.borrowed for block in blocks] == [ours, ours, both]
 
 
+def test_what_else_has_watched_nothing_is_shown_in_every_setting_and_is_a_rival(run):
+    shutil.copytree(run / "rollout_scratch", run / "rollout_scratch_long")
+    told = transfer(stages(run), RULES)
+    assert all(table.result("scratch_long").borrowed == "" for table in told.settings)
+    assert all("scratch_long" in {found.control for found, _ in table.rivals} for table in told.settings)
+    assert [row.arm for row in (result.row for result in told.settings[0].results)][:3] == [
+        "scratch",
+        "scratch_long",
+        "unipi",
+    ]
+
+
 def test_a_recipe_of_one_setting_is_no_transfer_run(tmp_path):
     folder = fake_run(tmp_path / "demo", episodes=8)
     assert not is_transfer(stages(folder))

@@ -29,10 +29,11 @@ from lapa.report_varied import varied, words
 
 SHARED = ("scratch", "actionvla")
 RULES = Rules(
-    arm="lapa", control="scratch", ceiling="actionvla", claim="Watching", measure="success_held", alpha=0.05,
-    min_pairs=100, bootstrap={"draw_tasks": False, "resamples": 300, "seed": 0},
+    arm="lapa", control="scratch", ceiling="actionvla", beside=["scratch_long"], claim="Watching",
+    measure="success_held", alpha=0.05, min_pairs=100,
+    bootstrap={"draw_tasks": False, "resamples": 300, "seed": 0},
 )  # fmt: skip
-ARMS = tuple(arm for arm in KNOWN if not arm.startswith("rehearsed"))  # those of every setting
+ARMS = tuple(arm for arm in KNOWN if not arm.startswith(("rehearsed", "scratch_")))  # those of every setting
 NOWHERE = Path("nowhere")
 CHOSEN = ("", "in_domain", "cross_environment", "human")
 

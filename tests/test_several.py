@@ -12,6 +12,7 @@ def several(folder):
     sizes = [
         "image_px=32",
         *(f"source.sources.{name}.episodes.videos_per_task=2" for name in ("panda", "ur5e", "hand")),
+        *(f"source.sources.{name}.episodes.jolts.chance=0" for name in ("panda", "ur5e", "hand")),
     ]
     return instantiate(compose("build", ["source=several", f"tasks={folder}", "out=x", *sizes]).source, _convert_="all")
 

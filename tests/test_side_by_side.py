@@ -103,6 +103,7 @@ def test_steps_are_stopped_when_the_recipe_is(tmp_path, monkeypatch, number, rai
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     before = signal.getsignal(signal.SIGTERM)
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts behind "&" ignores it
 
     def tell():
         while not pid.is_file():
@@ -110,14 +111,14 @@ def test_steps_are_stopped_when_the_recipe_is(tmp_path, monkeypatch, number, rai
         os.kill(os.getpid(), number)
 
     threading.Thread(target=tell, daemon=True).start()
-    started, steps = (
-        time.monotonic(),
-        {"tasks": {"door": "propose", "with": []}, "second": {"door": "build", "with": []}},
-    )
-    with pytest.raises(raised):
-        run_side_by_side(
-            {name: [name] for name in steps}, needs(steps, "x"), jobs=1, logs=tmp_path, console=Console(), ended=lambda *_: None
-        )  # fmt: skip
+    steps = {name: {"door": "propose", "with": []} for name in ("tasks", "second")}
+    how = {"jobs": 1, "logs": tmp_path, "console": Console(), "ended": lambda *_: None}
+    started = time.monotonic()
+    try:
+        with pytest.raises(raised):
+            run_side_by_side({name: [name] for name in steps}, needs(steps, "x"), **how)
+    finally:
+        signal.signal(signal.SIGINT, interrupted)
     assert time.monotonic() - started < 30
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)

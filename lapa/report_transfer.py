@@ -111,10 +111,13 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])
     cell_tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in matrix.values()])
     compared = {name: getattr(rules, name) for name in ("arm", "control", "ceiling", "measure", "bootstrap")}
+    more = repeated(stages)
     varied = [
-        setting(name, found, shared=shared, demos=taught(stages)) for name in found if name.startswith(f"{ABLATIONS}/")
+        setting(place, found, shared=shared, demos=taught(stages))
+        for place in dict.fromkeys(place for place, _ in more)
+        if place.startswith(f"{ABLATIONS}/") and place in found
     ]
-    seeds = seed_tables([*blocks, *_others(matrix, blocks), *varied], repeated(stages), **compared)
+    seeds = seed_tables([*blocks, *_others(matrix, blocks), *varied], more, **compared)
     verdict, headline = opening_words(tables, rules)
     told = [FIRST if seeds and line == ONE_TRAINING else line for line in _told(tables)]
     told += [f"{MOVED} {', '.join(left)}." for table in seeds if (left := table.left_out)]

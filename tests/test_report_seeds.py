@@ -108,7 +108,11 @@ def test_several_trainings_of_an_ablation_are_a_table_of_their_own(run, tmp_path
     for number, rate in enumerate((0.5, 0.1, 0.3)):
         place = more / "ablations" / "gap_s" / "0.3" / (f"seed_{number}" if number else "")
         rollout(place / "rollout_lapa", rng, ease, rate)
+    rollout(
+        more / "ablations" / "gap_s" / "0.8" / "rollout_lapa", rng, ease, 0.4
+    )  # once: the control's trainings are not its
     told = transfer(stages(more), RULES)
+    assert len(told.seeds) == 3
     assert [block.name for block in told.settings] == ["in_domain", "human"]
     table = told.seeds[-1]
     assert table.title == "ablations/gap s/0.3" and len(table.row("lapa").rates) == 3 and table.row("scratch").borrowed

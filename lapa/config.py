@@ -45,8 +45,10 @@ def readable(override: str) -> str:
     letter, and parentheses. So with each word of a list; "~/" is the user's own folder."""
     key, _, value = override.partition("=")
     value = str(Path(value).expanduser()) if value.startswith("~/") else value
-    if not value or _reads(f"{key}={value}"):
-        return f"{key}={value}" if value else override
+    if not value:
+        return override
+    if _reads(f"{key}={value}"):
+        return f"{key}={value}"
     is_list = value.startswith("[") and value.endswith("]")
     words = value[1:-1].split(",") if is_list else [value]
     told = [quoted(word.strip()) if not (SYNTAX.search(word) or _reads(f"{key}={word}")) else word for word in words]

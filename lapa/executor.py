@@ -150,8 +150,9 @@ def _one_thread_each() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+        for name in ONE_THREAD:
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
 def _prepare(function: Callable[[Any], Any]) -> None:

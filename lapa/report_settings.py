@@ -11,16 +11,14 @@ ROLLOUT, ABLATIONS = "rollout_", "ablations"
 # from what knows nothing to the ceiling; then those of them that go on with their pretraining while they are fine-tuned
 REHEARSED = ("rehearsed_vpt", "rehearsed", "rehearsed_shuffled", "rehearsed_actionvla")
 ARMS = ("scratch", "scratch_long", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
-COLOURS = {
-    "lapa": 0,
-    "vpt": 1,
-    "unipi": 2,
-    "shuffled": 3,
-    "actionvla": 4,
-    "scratch": 5,
+COLOURS = {"lapa": 0, "vpt": 1, "unipi": 2, "shuffled": 3, "actionvla": 4, "scratch": 5}  # places in the page's series
+COLOURS |= {
     "scratch_long": 5,
-}  # places in the page's series
-COLOURS |= {"rehearsed": 0, "rehearsed_vpt": 1, "rehearsed_shuffled": 3, "rehearsed_actionvla": 4}  # as their twins
+    "rehearsed": 0,
+    "rehearsed_vpt": 1,
+    "rehearsed_shuffled": 3,
+    "rehearsed_actionvla": 4,
+}  # as their twins
 SETTINGS = {  # folder: (in words, what the videos show)
     "in_domain": ("In domain", "videos of the same robot, same tasks, same room"),
     "cross_task": ("Cross-task", "videos of all tasks, demonstrations of other tasks than most that are asked for"),
@@ -130,12 +128,11 @@ def setting(name: str, found: Rollouts, *, shared: Sequence[str], demos: Taught)
     """One setting with what it borrows, which must have learnt from the same demonstrations as what is its own."""
     own, borrowed = found[name], dict[str, str]()
     ours = set().union(*(demos.get(stage.name, set()) for stage in own.values()))
-    for arm in shared:
-        for place in _lenders(name):
-            lent = None if arm in own else found.get(place, {}).get(arm)
-            theirs = demos.get(lent.name, set()) if lent else set()
-            if lent and (not ours or not theirs or ours & theirs):
-                borrowed.setdefault(arm, place)
+    for arm in (arm for arm in shared if arm not in own):
+        there = [place for place in _lenders(name) if arm in found.get(place, {})]
+        learnt = {place: demos.get(found[place][arm].name, set()) for place in there}
+        if alike := [place for place in there if not ours or not learnt[place] or ours & learnt[place]]:
+            borrowed[arm] = alike[0]
     arms = own | {arm: found[place][arm] for arm, place in borrowed.items()}
     title, about = SETTINGS.get(name, (name.replace("_", " "), ""))
     return Setting(name, title, about, in_order(arms), borrowed)

@@ -106,14 +106,15 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     check_measure(rules.measure)
     found, demonstrated = rollouts(stages), _demonstrated(stages)
     shared = (rules.control, *rules.beside, rules.ceiling)
-    matrix = cells(found, shared=shared, demos=taught(stages))
-    blocks = settings(found, shared=shared, demos=taught(stages)) or list(matrix.values())
+    lent: dict[str, Any] = {"shared": shared, "demos": taught(stages)}
+    matrix = cells(found, **lent)
+    blocks = settings(found, **lent) or list(matrix.values())
     tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])
     cell_tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in matrix.values()])
     compared = {name: getattr(rules, name) for name in ("arm", "control", "ceiling", "measure", "bootstrap")}
     more = repeated(stages)
     varied = [
-        setting(place, found, shared=shared, demos=taught(stages))
+        setting(place, found, **lent)
         for place in dict.fromkeys(place for place, _ in more)
         if place.startswith(f"{ABLATIONS}/") and place in found
     ]

@@ -46,20 +46,15 @@ def welch(first: Sequence[float], second: Sequence[float]) -> Difference:
 
 
 def share_over_seeds(
-    arms: Sequence[Bool[np.ndarray, "seeds starts"]],
-    tasks: Sequence[str],
-    *,
-    draw_tasks: bool,
-    resamples: int,
-    seed: int,
-) -> GapShare:
+    arms: Sequence[Bool[np.ndarray, "seeds starts"]], tasks: Sequence[str], *, draw_tasks: bool, resamples: int, seed: int,
+) -> GapShare:  # fmt: skip
     """Share of the gap that an arm closes, by its trainings' mean; `arms` are those of the arm, of scratch and of the ceiling.
 
-    Bootstrap of both lucks: starts again within their task (`tasks`: each start's; draw_tasks: and the tasks), with all
-    trainings' outcomes;
-    and of an arm's n trainings n - 1, which makes up for how few they are (Rao and Wu, Journal of the American Statistical
-    Association 83 (1988), 231-241). Few trainings still give too narrow an interval: of four it covers about 90 %
-    (tests/test_stats_seeds.py). Of one training nothing is drawn. Raises ValueError when the starts differ in number.
+    Bootstrap of both lucks: starts again within their task (`tasks`: each start's; draw_tasks: and the tasks), with the
+    outcomes of all trainings; and of an arm's n trainings n - 1, which makes up for how few they are (Rao and Wu, Journal of
+    the American Statistical Association 83 (1988), 231-241). Few trainings still give too narrow an interval: of four it
+    covers about 90 % (tests/test_stats_seeds.py). Of one training nothing is drawn. Raises ValueError when the starts differ
+    in number.
     """
     if {outcomes.shape[1] for outcomes in arms} != {len(tasks)}:
         raise ValueError(f"{len(tasks)} starts, but outcomes of {[outcomes.shape[1] for outcomes in arms]}")

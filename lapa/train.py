@@ -31,10 +31,8 @@ def main(cfg: DictConfig) -> None:
     with open_stage(cfg, inputs) if is_first() else join_stage(cfg, inputs) as stage:
         if not stage.done:
             train(cfg, stage)
-        if is_first():
-            shutil.rmtree(
-                stage.out / "resume", ignore_errors=True
-            )  # not before the manifest: a kill would cost the training
+        if is_first():  # not before the manifest is there: a kill would cost the training
+            shutil.rmtree(stage.out / "resume", ignore_errors=True)
 
 
 def input_folders(cfg: DictConfig) -> dict[str, str]:

@@ -39,6 +39,23 @@ def write_video(
     return path
 
 
+def trimmed(source: Path, target: Path, *, start_s: float, rebased: bool) -> Path:
+    """What `ffmpeg -ss START -c copy` makes: all packets from the key frame before, told to be shown from `start_s` on.
+
+    Not rebased: with their old time stamps, so that the film begins late.
+    """
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as film, av.open(str(target), "w", options=options) as container:
+        stream = film.streams.video[0]
+        copy, shift = container.add_stream_from_template(stream), round(start_s / stream.time_base) if rebased else 0
+        film.seek(round(start_s / stream.time_base), stream=stream)
+        for packet in film.demux(stream):
+            if packet.dts is not None:
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
+                container.mux(packet)
+    return target
+
+
 class _Pipe:
     """A file that can only be appended to, as in a recording over a network."""
 

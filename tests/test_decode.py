@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from raw_videos import block_left, cut_short, no_pictures, steady, turned, write_video
+from raw_videos import block_left, cut_short, no_pictures, steady, trimmed, turned, write_video
 
 from video_data.decode import Cutting, read_pieces
 from video_data.header import UnusableVideo
@@ -52,6 +52,19 @@ def test_variable_frame_rate_keeps_true_speed(tmp_path, ending):
 def test_open_gops_and_reordered_frames_stay_in_order(tmp_path):
     options = {"x264-params": "open-gop=1:keyint=12:bframes=3"}
     assert_dated(read(write_video(tmp_path / "o.mp4", times_ms=steady(90), size=SQUARE, options=options)))
+
+
+@pytest.mark.parametrize("decoder", ["av", "decord"])
+def test_a_film_trimmed_without_encoding_it_shows_what_players_show(tmp_path, decoder):
+    film = write_video(tmp_path / "a.mp4", times_ms=steady(90), size=SQUARE, options={"g": "60", "bf": "2"})
+    cut = read(trimmed(film, tmp_path / "cut.mp4", start_s=1.0, rebased=True), decoder=decoder)
+    assert np.abs(cut.astype(int) - read(film)[10:]).max() < COLOURS_APART
+
+
+def test_a_film_that_begins_late_is_whole(tmp_path):
+    film = write_video(tmp_path / "a.mkv", times_ms=steady(90), size=SQUARE, options={"g": "30", "bf": "0"})
+    late = read(trimmed(film, tmp_path / "late.mkv", start_s=2.0, rebased=False))
+    assert (late == read(film)[20:]).all()
 
 
 def test_sound_changes_nothing(tmp_path):

@@ -53,7 +53,8 @@ def read_pieces(path: Path, cutting: Cutting) -> Iterator[Piece]:
 def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps: float) -> None:
     """UnusableVideo for a video of one frame, without usable time stamps, cut off, or slower than a video is."""
     count, span_s = len(times_s), float(times_s[-1] - times_s[0]) if len(times_s) else 0.0
-    if count < header.frames * (1 - MISSING_SHARE) - 1:
+    lacks = header.frames * (1 - MISSING_SHARE) - 1 > count
+    if lacks and (header.duration_s <= 0 or count < 2):
         raise UnusableVideo(f"is cut off: holds {count} of {header.frames} frames")
     if count < 2:
         raise UnusableVideo("has one frame: a picture, not a video" if count else "has no frames")
@@ -61,7 +62,7 @@ def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps:
         raise UnusableVideo("has no usable time stamps; convert it to mp4")
     rate = (count - 1) / span_s
     there_s = span_s + 1 / rate
-    if there_s < header.duration_s * (1 - MISSING_SHARE) - 2 / rate:
+    if there_s < header.duration_s * (1 - MISSING_SHARE) - 2 / rate:  # an edit list shortens it, not the count of frames
         raise UnusableVideo(f"is cut off: holds {there_s:.1f} s of {header.duration_s:.1f} s")
     if rate < min_source_fps:
         raise UnusableVideo(f"shows {rate:.2g} frames a second, min_source_fps is {min_source_fps:g}: a slide show")

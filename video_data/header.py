@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -58,15 +59,27 @@ def _duration_s(stream: Any) -> float:
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
     clock = CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
-    return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) if clock else 0.0
+    if not clock:
+        return 0.0
+    begins_s = float((stream.start_time or 0) * stream.time_base)  # the tag says when it ends, not how long it is
+    return int(clock[1]) * 3600 + int(clock[2]) * 60 + float(clock[3]) - begins_s
 
 
 def av_frames(path: Path, *, decode: bool) -> Iterator[tuple[float, Any]]:
-    """(time stamp [s], frame) of the first video stream by PyAV; without `decode` packets in place of frames (fast)."""
+    """(time stamp [s], frame) of the first video stream by PyAV; without `decode` packets in place of frames (fast).
+
+    Only packets that become frames: not those before the first key frame, nor those that the file says are cut away (an
+    mp4 that was trimmed without encoding it again has such an edit list).
+    """
     with _open(path) as container:
         stream = _video(container)
         stream.codec_context.thread_count = 1
-        parts: Any = container.decode(stream) if decode else container.demux(stream)
+        parts: Any = container.decode(stream) if decode else _shown(container.demux(stream))
         for part in parts:
             if part.pts is not None:
                 yield float(part.pts * part.time_base), part
+
+
+def _shown(packets: Iterator[Any]) -> Iterator[Any]:
+    from_key = dropwhile(lambda packet: not packet.is_keyframe, packets)
+    return (packet for packet in from_key if not packet.is_discard)

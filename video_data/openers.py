@@ -58,6 +58,8 @@ def open_decord(path: Path, square: Square) -> Opened:
         times_s = reader.get_frame_timestamp(range(len(reader)))[:, 0] if len(reader) else np.zeros(0)
     except (decord.DECORDError, RuntimeError, IndexError) as error:
         raise UnusableVideo(f"is cut off or damaged (decord: {first_line(error)})") from error
+    if len(times_s) != len(av_times(path)):
+        raise UnusableVideo("shows other frames than it holds: decord does not know edit lists")  # PyAV does
     frames = (reader.next() for _ in range(len(reader)))
     return times_s.astype(np.float64), (partial(_of_decord, frame, square) for frame in frames)
 

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+WHOLE_BYTES, END_BYTES = 1 << 20, 1 << 16  # larger files are told apart by their size, head and tail
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -57,3 +59,24 @@ def file_hash(path: Path) -> str:
 def value_hash(value: Any) -> str:
     """sha256 of a JSON-able value, hexadecimal; key order does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def quick_hash(path: Path) -> str:
+    """A mark of a file's contents; of a large file its size, head and tail, which is quick."""
+    if not os.path.isfile(path):
+        return "not there"  # told when it is read
+    try:
+        size, data = path.stat().st_size, _ends(path)
+    except OSError as error:  # told when it is read; here it only counts as other contents
+        return f"unreadable: {error.strerror}"
+    return f"{size}-{hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def _ends(path: Path) -> bytes:
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        data = file.read(WHOLE_BYTES if size <= WHOLE_BYTES else END_BYTES)
+        if size > WHOLE_BYTES:
+            file.seek(-END_BYTES, 2)
+            data += file.read()
+    return data

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lapa.files import file_hash, value_hash
+from lapa.files import file_hash, quick_hash, value_hash
 from lapa.parquet import read_table
 
 INFO, TASKS_V2, EPISODES_V2, TASKS_V3 = "info.json", "tasks.jsonl", "episodes.jsonl", "tasks.parquet"
@@ -73,10 +73,10 @@ def open_dataset(folder: Path) -> tuple[Dataset, list[Episode]]:
 
 
 def contents(folder: Path) -> str:
-    """A hash of what lies in a dataset, wherever it lies: small files by their bytes, tables and films by their size."""
+    """A hash of what lies in a dataset, wherever it lies: small files by their bytes, large ones by size, head and tail."""
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file() and not path.name.startswith("."))
     meta = Path(folder) / "meta"
-    seen = {str(p.relative_to(folder)): file_hash(p) if meta in p.parents else str(p.stat().st_size) for p in files}
+    seen = {str(p.relative_to(folder)): file_hash(p) if meta in p.parents else quick_hash(p) for p in files}
     return value_hash({name: mark for name, mark in seen.items() if name.split("/")[0] in ("meta", "data", "videos")})
 
 

@@ -25,6 +25,11 @@ Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
 Numbers = UInt32[np.ndarray, "n"]  # of clips in an index
 
 
+def shows_label(key: str, percent: float) -> bool:
+    """Whether a clip is among the `percent` whose true states a quantizer's training may see: always the same ones."""
+    return zlib.crc32(("label " + key).encode()) % 10_000 < percent * 100
+
+
 def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Numbers:
     """Numbers of the clips in a split. A clip's side depends on its key alone, so adding clips moves none, and on what
     stands before an "@": clips of one video share it, and stay on one side."""
@@ -107,7 +112,10 @@ class ClipStream(Batches):
         self.index = ShardIndex(shard_paths(folder))
         self.clips = split_indices(self.index.keys, split=split, val_percent=val_percent)
         if len(self.clips) < plan.world:
-            raise ValueError(f"{folder}: split {split!r} has {len(self.clips)} of {len(self.index)} clips; too few")
+            raise ValueError(
+                f"{folder}: split {split!r} has {len(self.clips)} of {len(self.index)} clips; too few. What is held out "
+                "for validation: data.val_percent; none with data.val_batches=0"
+            )
         self.take, self.plan, self.start_batch = take, plan, start_batch
         self._kept: dict[int, torch.Tensor] = {}
         self._kept_bytes = 0

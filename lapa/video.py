@@ -1,8 +1,10 @@
 """Our own clips: frames in, short closed-GOP H.264 mp4 bytes out, back, and joined; how many frames a gap in seconds is."""
 
 import io
+import math
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -73,5 +75,15 @@ def gap_frames(gap_s: float, fps: float) -> int:
         raise ValueError(
             f"frames {gap_s:g} s apart, which is {gap_s * fps:.2f} frames at {fps:g} Hz, are not to be had: "
             f"choose a multiple of {1 / fps:g} s, or clips of another rate"
+        )
+    return gap
+
+
+def gap_in(manifest: dict[str, Any], gap_s: float) -> int:
+    """`gap_frames` in clips of this manifest; ValueError when some of them are too short for it."""
+    gap = gap_frames(gap_s, manifest["fps"])
+    if math.ceil(manifest.get("min_clip_s", gap_s + 1) * manifest["fps"]) <= gap:
+        raise ValueError(
+            f"gap_s={gap_s:g} needs longer clips than {manifest['min_clip_s']} s: build with larger filters.min_clip_s"
         )
     return gap

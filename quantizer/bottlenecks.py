@@ -175,7 +175,7 @@ class Standard(nn.Module):
     @torch.no_grad()
     def _take(self, rows: Float[Tensor, "b k d"]) -> None:
         self.shift.copy_(rows.mean(0))
-        self.log_scale.copy_(-rows.std(0).clamp_min(1e-6).log())
+        self.log_scale.copy_(-rows.std(0, unbiased=False).clamp_min(1e-6).log())
         self.ready.fill_(True)
 
 

@@ -36,7 +36,7 @@ class Scenes(NamedTuple):
     codes: Int64[Tensor, "b t k"]
 
 
-def read_scenes(folder: Path, quantizer: Quantizer, cfg: DictConfig, gap_s: float) -> Scenes:
+def read_scenes(folder: Path, quantizer: Quantizer, cfg: DictConfig, gap_s: float, val_percent: int) -> Scenes:
     """Up to `max_clips` of the validation split that have `steps` gaps; ValueError when there is none."""
     manifest = read_manifest(folder)
     if manifest["image_px"] != quantizer.image_px:
@@ -44,7 +44,7 @@ def read_scenes(folder: Path, quantizer: Quantizer, cfg: DictConfig, gap_s: floa
             f"{folder} has clips of {manifest['image_px']} px; the quantizer reads {quantizer.image_px} px"
         )
     gap, index = gap_frames(gap_s, manifest["fps"]), ShardIndex(shard_paths(folder))
-    held_out = (read_clip(index, i) for i in split_indices(index.keys, split="val", val_percent=cfg.val_percent))
+    held_out = (read_clip(index, i) for i in split_indices(index.keys, split="val", val_percent=val_percent))
     long_enough = (sample for sample in held_out if len(sample["frames"]) > cfg.steps * gap)
     found = [
         (sample["__key__"], sample["json"]["text"], sample["frames"][: cfg.steps * gap + 1 : gap])
@@ -120,10 +120,12 @@ def main(cfg: DictConfig) -> None:
         if stage.done:
             return
         quantizer = Codes(load(Path(cfg.quantizer))).model  # refuses one without codes
-        gap_s = read_manifest(Path(cfg.quantizer))["gap_s"]
+        trained = read_manifest(Path(cfg.quantizer))
+        gap_s = trained["gap_s"]
+        held_out = trained["config"]["data"]["val_percent"] if cfg.val_percent is None else cfg.val_percent
         thinker = hydra.utils.instantiate(cfg.thinker) if cfg.latent_policy else None
         folders = {name: Path(cfg[name]) for name in ("clips", "others") if cfg[name]}
-        scenes = {name: read_scenes(folder, quantizer, cfg, gap_s) for name, folder in folders.items()}
+        scenes = {name: read_scenes(folder, quantizer, cfg, gap_s, held_out) for name, folder in folders.items()}
         rows = rollouts(quantizer, scenes["clips"], thinker, cfg.seed)
         draw(rows, scenes["clips"], stage.out, cfg, gap_s)
         for givers, takers in product(scenes, scenes):

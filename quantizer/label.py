@@ -23,7 +23,7 @@ from lapa.memory import keep_freed
 from lapa.precision import AUTO, BF16, FP32, resolve
 from lapa.shards import read_shard, shard_paths
 from lapa.stage import Stage, open_stage, read_manifest
-from lapa.video import decode_mp4, gap_frames
+from lapa.video import decode_mp4, gap_in
 from quantizer.labellers import Labeller, open_labeller
 
 DECODE_AHEAD = 16  # clips that wait, decoded, for the encoder
@@ -174,7 +174,8 @@ def main(cfg: DictConfig) -> None:
                 f"the clips are {clips['image_px']} px; the quantizer was trained on {trained['image_px']} px"
             )
         facts = labeller.facts(trained, clips, cfg)
-        gap = gap_frames(facts["gap_s"], clips["fps"])
+        gap = gap_in(clips, facts["gap_s"])
+        facts["gap_s"] = gap / clips["fps"]  # the nearest that their rate has
         how = How(gap, cfg.batch_size, resolve(cfg.precision, cfg.device), cfg.device)
         meter = write_labels(cfg, stage, labeller, how)
         found, sentence = labeller.report(stage.out, cfg, gap)

@@ -12,10 +12,15 @@ from torch import Tensor, nn
 
 from lapa import checkpoint
 from lapa.probe import r_squared
+from lapa.shards import ShardIndex, shard_paths
+from lapa.stage import manifest_hash, read_manifest
+from lapa.stream import shows_label
 from quantizer.actions import true_actions
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.model import Quantizer
+from quantizer.probe import LEAST_EPISODES
 from quantizer.quality import write_quality
+from quantizer.sample import episode_number
 from quantizer.untrained import twin
 
 
@@ -63,6 +68,7 @@ class Codes:
 
     def facts(self, trained: dict[str, Any], clips: dict[str, Any], cfg: DictConfig) -> dict[str, Any]:
         """The codebook's size, and the gap that a code spans: the quantizer's own, or another that is asked for."""
+        check_unseen(cfg)
         facts = {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")}
         return facts | ({} if cfg.gap_s is None else {"gap_s": float(cfg.gap_s)})
 
@@ -72,9 +78,28 @@ class Codes:
         found = write_quality(
             self.model, Path(cfg.probe or cfg.clips), out, gap=gap, uses=torch.stack(list(counted)).sum(0),
             max_clips=cfg.probe_clips, pairs_per_clip=cfg.pairs_per_clip, seed=cfg.seed,
-            untrained=twin(Path(cfg.quantizer), cfg.seed),
+            untrained=twin(Path(cfg.quantizer), cfg.seed), label_percent=labels_seen(cfg),
         )  # fmt: skip
         return {key: found[key] for key in ("perplexity", "good_enough")}, "\n".join(("", *found["verdict"]))
+
+
+def labels_seen(cfg: DictConfig) -> float:
+    """Of the clips that the report card probes, the per cent whose true states the quantizer was taught."""
+    trained = read_manifest(Path(cfg.quantizer))
+    same = manifest_hash(Path(cfg.probe or cfg.clips)) in trained["inputs"].values()
+    return float(trained["config"].get("data", {}).get("label_percent", 0)) if same else 0.0
+
+
+def check_unseen(cfg: DictConfig) -> None:
+    """ValueError when so many of the probed clips taught the quantizer their states that none are left to probe."""
+    percent = labels_seen(cfg)
+    keys = ShardIndex(shard_paths(Path(cfg.probe or cfg.clips))).keys if percent else []
+    left = {episode_number(key) for key in keys if not shows_label(key, percent)}
+    if percent and len(left) < LEAST_EPISODES:
+        raise ValueError(
+            f"{percent:g} % of these clips taught the quantizer their states, which leaves {len(left)} videos for the report "
+            "card; probe=FOLDER names others"
+        )
 
 
 class Actions:

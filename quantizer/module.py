@@ -1,6 +1,5 @@
 """Batches of FramePair in, a trained quantizer folder out: loss, optimiser, and what is logged beside the loss."""
 
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from lapa.scale import divide
 from quantizer.bottlenecks import Nsvq
 from quantizer.model import Quantizer, perplexity
 from quantizer.probe import linear_probe, one_hot
+from quantizer.sample import episode_number
 from quantizer.training import PairTraining
 
 
@@ -83,7 +83,7 @@ class QuantizerModule(PairTraining):
         rows = {f"val/{name}": error.mean() for name, error in outcome.errors.items()}
         rows |= {f"val/{name}_free": error.mean() for name, error in free.errors.items()}
         self.log_dict(rows | {"val/loss": self.model.loss(outcome)}, batch_size=len(batch.before), sync_dist=True)
-        clips = torch.tensor([zlib.crc32(key.encode()) for key in batch.key], device=self.device)
+        clips = torch.tensor([episode_number(key) for key in batch.key], device=self.device)
         self.seen.append((outcome.codes, self.model.motions(batch.before, batch.after).drift, clips))
 
     def on_validation_epoch_end(self) -> None:

@@ -25,14 +25,14 @@ BATCH = 64  # faster on a CPU than 256
 
 def write_quality(
     quantizer: Quantizer, folder: Path, out: Path, *, gap: int, uses: Int64[Tensor, "num_codes"], max_clips: int,
-    pairs_per_clip: int, seed: int, untrained: Quantizer | None = None,
+    pairs_per_clip: int, seed: int, untrained: Quantizer | None = None, label_percent: float = 0,
 ) -> dict[str, Any]:  # fmt: skip
     """Measure on the clips in `folder`; write quality.json and pictures into `out`; return the former.
 
     `uses` counts each code over all labels: perplexity is of those.
-    `untrained`: a twin to compare with. "verdict" holds the card in words, line by line.
+    `untrained`: a twin to compare with. `label_percent`: see `gather`. "verdict" holds the card in words, line by line.
     """
-    pairs = gather(folder, gap=gap, max_clips=max_clips, pairs_per_clip=pairs_per_clip)
+    pairs = gather(folder, gap=gap, max_clips=max_clips, pairs_per_clip=pairs_per_clip, label_percent=label_percent)
     reading = read(quantizer, pairs, BATCH)
     if pairs.truth == FLOW:
         pairs = pairs._replace(change=mean_motion(quantizer, pairs, BATCH))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from lapa.shards import ShardIndex, shard_paths
+from lapa.stream import shows_label
 from lapa.video import decode_mp4
 
 TRUTHS = {"motion.npy": "motion of the tool", "state.npy": "change of the state"}  # in order of preference
@@ -33,11 +34,15 @@ class Pairs(NamedTuple):
     truth: str  # what `change` is, in words; FLOW when the clips know no truth
 
 
-def gather(folder: Path, *, gap: int, max_clips: int, pairs_per_clip: int) -> Pairs:
-    """Evenly spread pairs of evenly spread clips. ValueError when no clip is longer than the gap."""
+def gather(folder: Path, *, gap: int, max_clips: int, pairs_per_clip: int, label_percent: float = 0) -> Pairs:
+    """Evenly spread pairs of evenly spread clips. ValueError when no clip is longer than the gap.
+
+    label_percent: of these clips the quantizer's training saw that many with their true states; they are left out.
+    """
     index = ShardIndex(shard_paths(folder))
-    chosen = np.unique(np.linspace(0, len(index) - 1, min(max_clips, len(index))).round().astype(int))
-    samples = [index[int(i)] for i in chosen]
+    unseen = [i for i, key in enumerate(index.keys) if not shows_label(key, label_percent)]
+    chosen = np.unique(np.linspace(0, len(unseen) - 1, min(max_clips, len(unseen))).round().astype(int))
+    samples = [index[unseen[i]] for i in chosen]
     name = _common_truth(samples)
     bodies = tuple(sorted({_body(sample) for sample in samples}))
     parts = [_clip_pairs(sample, name, bodies, gap, pairs_per_clip) for sample in samples]

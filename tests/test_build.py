@@ -152,6 +152,15 @@ def test_a_moved_folder_is_the_same_and_a_new_video_is_not(videos, built, tmp_pa
         build(moved, built)
 
 
+def test_a_result_inside_of_the_videos_or_around_them_and_odd_sizes_are_refused(videos, tmp_path):
+    for out in (videos / "clips", videos.parent):
+        with pytest.raises(ValueError, match="lie in each other"):
+            build(videos, out)
+    for setting in ("image_px=63", "fps=0"):
+        with pytest.raises(ValueError, match=setting.replace("=", ".*")):
+            main(compose("build", [f"videos={videos}", f"out={tmp_path / 'odd'}", setting]))
+
+
 def _forked_build(videos: Path, out: Path) -> None:
     build(videos, out)
 

@@ -275,7 +275,11 @@ def test_a_name_that_is_no_folder_is_asked_of_the_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(hub, "snapshot_download", snapshot)
     assert convert("someone/cups", tmp_path / "demos", "revision=v3.0")["dataset"] == "someone/cups"
     assert asked == [("someone/cups", "dataset", "v3.0")]
-    assert contents(dataset) == contents(shutil.copytree(dataset, tmp_path / "copy"))
+    copy = shutil.copytree(dataset, tmp_path / "copy")
+    assert contents(dataset) == contents(copy)
+    table = next((copy / "data").rglob("*.parquet"))
+    table.write_bytes(table.read_bytes()[:-9] + bytes(9))  # of the same size
+    assert contents(dataset) != contents(copy)
 
 
 def test_a_name_that_the_hub_does_not_give_is_told_in_one_line(monkeypatch):

@@ -18,6 +18,7 @@ from lapa.precision import resolve
 from lapa.records import FramePair
 from lapa.shards import shard_paths
 from lapa.stage import open_stage, read_manifest
+from lapa.video import gap_in
 from quantizer import label
 from quantizer.labellers import Codes, load
 from quantizer.module import QuantizerModule
@@ -64,6 +65,14 @@ def test_labels_at_another_gap_than_the_quantizers_own(folders, tmp_path):
     out = run(folders, tmp_path / "slow", "gap_s=1.5")
     rows = [rows for path in out.glob("codes-*.safetensors") for rows in load_file(path).values()]
     assert {row.shape for row in rows} == {(6, 4)} and read_manifest(out)["gap_s"] == 1.5
+
+
+def test_a_gap_that_their_rate_has_not_is_told_as_it_is_and_one_they_are_too_short_for_is_refused(folders, tmp_path):
+    assert read_manifest(run(folders, tmp_path / "near", "gap_s=0.55"))["gap_s"] == 0.5
+    about = {"fps": 10, "min_clip_s": 0.7}
+    assert gap_in(about, 0.6) == 6 and gap_in({"fps": 10}, 0.7) == 7
+    with pytest.raises(ValueError, match="needs longer clips"):
+        gap_in(about, 0.7)
 
 
 def test_the_report_card_has_its_baselines_and_pictures(labels):

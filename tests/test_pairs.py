@@ -145,9 +145,8 @@ def test_few_clips_show_their_labels_and_always_the_same():
     assert all(pair.label.isnan().all() and pair.label.shape == (2,) for pair in pairs)
 
 
-def test_labels_of_another_size_and_clips_without_any_are_refused(clips):
-    with pytest.raises(ValueError, match="has 3 numbers, not 2"):
-        LabelPlan(100, "state.npy", 2).state(labelled("k", size=3))
+def test_another_bodys_clips_have_no_labels_and_a_folder_without_any_is_refused(clips):
+    assert LabelPlan(100, "state.npy", 2).state(labelled("k", size=3)) is None
     with pytest.raises(ValueError, match=r"no clip in .* has state\.npy"):
         label_plan(clips, 5, "state.npy")
     with pytest.raises(ValueError, match="choose 0 to 100"):

@@ -52,6 +52,7 @@ def test_a_name_that_leads_out_is_refused(name, tmp_path):
 
 def test_odd_names_and_words_cost_their_video_and_no_other(tmp_path):
     good = write_video(tmp_path / "good.mp4", times_ms=steady(30))
+    (tmp_path / "round.mp4").symlink_to("round.mp4")
     for name in ("outside", "number", "long"):
         (tmp_path / f"{name}.mp4").hardlink_to(good)
     (tmp_path / "long.txt").write_text("word " * 300_000)
@@ -63,7 +64,12 @@ def test_odd_names_and_words_cost_their_video_and_no_other(tmp_path):
     made = source("folder", tmp_path, "source.state=true")
     clips, faults = read_all(made)
     assert [(clip.source, clip.text) for clip in clips] == [("good.mp4", "push the block"), ("number.mp4", "")]
-    assert len(faults) == 7 and "no words of one video" in faults["long.mp4"] and "outside of" in faults["outside.mp4"]
+    assert (
+        len(faults) == 8
+        and "is not there" in faults["round.mp4"]
+        and "no words of one video" in faults["long.mp4"]
+        and "outside of" in faults["outside.mp4"]
+    )
     assert made.contents() == source("folder", tmp_path).contents()
     (tmp_path / "manifest.jsonl").write_text('{"path": "good.mp4"}\n{"path": "./good.mp4"}\n')
     with pytest.raises(ValueError, match=r"line 2: good\.mp4 has a line already"):

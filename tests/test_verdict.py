@@ -10,7 +10,9 @@ from small_quantizer import build, clip_folder
 from lapa.config import compose
 from lapa.report import main
 from lapa.stage import open_stage
+from lapa.stream import shows_label
 from quantizer.quality import write_quality
+from quantizer.sample import episode_number, gather
 from quantizer.verdict import judge
 
 RULES = {"gap": 1, "uses": torch.full((8,), 40), "max_clips": 12, "pairs_per_clip": 8, "seed": 0}
@@ -46,6 +48,12 @@ def passing(folder):
         {"slot": slot, "code": 0, "share": 0.1, "about": "motion", "explained": {"motion": 0.2}} for slot in range(8)
     ]
     return card
+
+
+def test_clips_that_taught_their_states_are_not_probed(folder):
+    whole, half = (gather(folder / "clips", gap=1, max_clips=12, pairs_per_clip=8, label_percent=p) for p in (0, 50))
+    shown = {episode_number(f"clip{i:03d}") for i in range(12) if shows_label(f"clip{i:03d}", 50)}
+    assert shown and shown == set(whole.clip.tolist()) - set(half.clip.tolist())
 
 
 def test_an_untrained_quantizer_is_not_good_enough_and_the_card_is_whole(folder):

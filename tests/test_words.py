@@ -33,6 +33,28 @@ def test_manifest_before_text_before_json_before_name(tmp_path):
     assert words_of(video, {"path": video.name}).text == "from text"
 
 
+@pytest.mark.parametrize("beside", ["[1, 2]", "9" * (1 << 21), '{"boxes": []}'])
+def test_a_json_beside_a_video_that_has_no_words_says_nothing(tmp_path, beside):
+    video = tmp_path / "push_the_block.mp4"
+    video.with_suffix(".json").write_text(beside)
+    assert words_of(video, {}).text == "push the block"
+
+
+def test_what_cannot_be_read_is_named_unless_the_manifest_has_the_words(tmp_path):
+    video = tmp_path / "a.mp4"
+    video.with_suffix(".json").write_text("{")
+    assert words_of(video, {"text": "push"}).text == "push"
+    with pytest.raises(ValueError, match="not JSON"):
+        words_of(video, {})
+    assert words_of(tmp_path / ("x" * 251 + ".mp4"), {}).text == ""  # with .json too long for a file's name
+
+
+def test_a_manifest_that_is_not_utf8_is_named_by_its_line(tmp_path):
+    (tmp_path / "manifest.jsonl").write_bytes('{"path": "a.mp4"}\n{"path": "é.mp4"}\n'.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"manifest\.jsonl, line 2: not UTF-8"):
+        read_manifest_rows(tmp_path)
+
+
 @pytest.mark.parametrize("line, fault", [("{", "line 2: not JSON"), ("[1]", "must be an object"), ("{}", 'no "path"')])
 def test_a_bad_line_of_the_manifest_is_named(tmp_path, line, fault):
     (tmp_path / "manifest.jsonl").write_text('{"path": "a.mp4"}\n' + line + "\n")

@@ -38,6 +38,7 @@ def main(cfg: DictConfig) -> None:
     """`lapa build`: read `cfg.source`, write clips of `cfg.fps` and `cfg.image_px` to `cfg.out`."""
     source, cleaning = make_source(cfg), make_cleaning(cfg)
     items = source.items()
+    check_outside(Path(cfg.out), cfg.videos)
     with open_stage(_without_places(cfg, source.contents()), inputs=dict.fromkeys(PLACES)) as stage:
         if stage.done:
             return
@@ -50,6 +51,14 @@ def main(cfg: DictConfig) -> None:
         shards = [job.number for job in jobs]
         drop_twins(stage.out, shards, max_bits=cleaning.filters.max_twin_bits, executor=instantiate(cfg.executor))
         _finish(stage, cfg, tell(stage.out, shards), rates)
+
+
+def check_outside(out: Path, videos: str | None) -> None:
+    """ValueError when `out` lies in the folder of videos, whose files tell whether a result is still theirs, or holds it."""
+    there = Path(videos or "").expanduser().resolve()
+    here = out.expanduser().resolve()
+    if videos and there.is_dir() and (here.is_relative_to(there) or there.is_relative_to(here)):
+        raise ValueError(f"out={out} and videos={videos} lie in each other; choose another out=")
 
 
 def make_source(cfg: DictConfig) -> Any:

@@ -62,7 +62,7 @@ def check_times(times_s: Float[np.ndarray, "n"], header: Header, min_source_fps:
         raise UnusableVideo("has no usable time stamps; convert it to mp4")
     rate = (count - 1) / span_s
     there_s = span_s + 1 / rate
-    if there_s < header.duration_s * (1 - MISSING_SHARE) - 2 / rate:  # an edit list shortens it, not the count of frames
+    if there_s < header.duration_s * (1 - MISSING_SHARE) - 2 / rate:  # which an edit list shortens, unlike `frames`
         raise UnusableVideo(f"is cut off: holds {there_s:.1f} s of {header.duration_s:.1f} s")
     if rate < min_source_fps:
         raise UnusableVideo(f"shows {rate:.2g} frames a second, min_source_fps is {min_source_fps:g}: a slide show")

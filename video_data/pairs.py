@@ -1,6 +1,5 @@
 """Clip shards in, of one folder or several; frame pairs so many seconds apart out, several of each clip that is decoded."""
 
-import zlib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,8 +15,8 @@ from lapa.mixture import MAIN, check_alike, joined, weighted
 from lapa.records import FramePair, checked
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
-from lapa.stream import Batches, ClipStream, Plan, Records, StreamData
-from lapa.video import gap_frames
+from lapa.stream import Batches, ClipStream, Plan, Records, StreamData, shows_label
+from lapa.video import gap_frames, gap_in
 
 STILL = 0.1  # of 255, mean change of a pixel: what a moment counts in which nothing moves; noise has more
 
@@ -30,14 +29,11 @@ class LabelPlan(NamedTuple):
     size: int
 
     def state(self, sample: dict[str, Any]) -> np.ndarray | None:
-        """float32 [t, size] when this clip has it and was drawn; ValueError when it is of another size."""
-        drawn = zlib.crc32(("label " + sample["__key__"]).encode()) % 10_000 < self.percent * 100
-        if not drawn or self.name not in sample:
+        """float32 [t, size] when this clip has as many numbers and was drawn."""
+        if not shows_label(sample["__key__"], self.percent) or self.name not in sample:
             return None
-        if sample[self.name].shape[1] != self.size:
-            raise ValueError(
-                f"clip {sample['__key__']}: {self.name} has {sample[self.name].shape[1]} numbers, not {self.size}"
-            )
+        if sample[self.name].shape[1] != self.size:  # another body's of the mixture
+            return None
         return np.asarray(sample[self.name], np.float32)
 
 
@@ -111,13 +107,8 @@ def motion_chances(frames: UInt8[Tensor, "t 3 h w"], gap: int, power: float) -> 
 
 def pair_facts(manifest: dict[str, Any], gap_s: float) -> dict[str, Any]:
     """The manifest's numbers with the true gap; ValueError when some of its clips are too short for it."""
-    gap = gap_frames(gap_s, manifest["fps"])
-    shortest = np.ceil(manifest.get("min_clip_s", np.inf) * manifest["fps"])
-    if shortest <= gap:
-        raise ValueError(
-            f"gap_s={gap_s:g} needs longer clips than {manifest['min_clip_s']} s: build with larger filters.min_clip_s"
-        )
-    return {"fps": manifest["fps"], "image_px": manifest["image_px"], "gap_s": gap / manifest["fps"]}
+    gap_s = gap_in(manifest, gap_s) / manifest["fps"]
+    return {"fps": manifest["fps"], "image_px": manifest["image_px"], "gap_s": gap_s}
 
 
 class PairData(StreamData):

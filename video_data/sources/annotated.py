@@ -12,13 +12,12 @@ import torch
 from einops import rearrange
 from jaxtyping import UInt8
 
-from lapa.files import file_hash, value_hash
+from lapa.files import file_hash, quick_hash, value_hash
 from video_data.clip import Clip, Fault, clip_key
 from video_data.decode import Cutting, Piece
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
 from video_data.resample import even_cuts
-from video_data.sources.folder import quick_hash
 from video_data.sources.segments import Layout, Recording, Segment, read_rows, recordings
 from video_data.sources.sequence import check_fit
 

@@ -21,7 +21,7 @@ def files_under(folder: Path | str, above: tuple[Place, ...] = ()) -> Iterator[s
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if os.path.isdir(entry.path):  # unlike the entry's own it takes a link to itself
             yield from (f"{entry.name}/{path}" for path in files_under(entry.path, (*above, here)))
         else:
             yield entry.name

@@ -1,6 +1,5 @@
 """A folder of video files in (any depth), clips with words out; what is of no use is named, not skipped."""
 
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from einops import rearrange
 
-from lapa.files import value_hash
+from lapa.files import quick_hash, value_hash
 from video_data.clip import Clip, clip_key
 from video_data.decode import Cutting
 from video_data.decoder import shared_decoder
@@ -21,7 +20,6 @@ from video_data.sources.states import States, read_states
 from video_data.sources.words import Words, read_manifest_rows, words_of
 
 BESIDE = (".txt", ".json", ".jsonl", ".parquet")  # files beside videos that change what a clip says
-WHOLE_BYTES, END_BYTES = 1 << 20, 1 << 16  # larger files are told apart by their size, head and tail
 
 
 class Video(NamedTuple):
@@ -102,24 +100,3 @@ def video_clips(path: Path, name: str, words: Words, cutting: Cutting, timeout_s
             start_s=piece.start_s,
             arrays={},
         )
-
-
-def quick_hash(path: Path) -> str:
-    """A mark of a file's contents; of a large file its size, head and tail, which is quick."""
-    if not os.path.isfile(path):
-        return "not there"  # told when the video is read
-    try:
-        size, data = path.stat().st_size, _ends(path)
-    except OSError as error:  # told when the video is read; here it only counts as other contents
-        return f"unreadable: {error.strerror}"
-    return f"{size}-{hashlib.sha256(data).hexdigest()[:16]}"
-
-
-def _ends(path: Path) -> bytes:
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        data = file.read(WHOLE_BYTES if size <= WHOLE_BYTES else END_BYTES)
-        if size > WHOLE_BYTES:
-            file.seek(-END_BYTES, 2)
-            data += file.read()
-    return data

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lapa.files import value_hash
+from lapa.files import quick_hash, value_hash
 from video_data.clip import Clip, Fault
 from video_data.decode import Cutting
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
 from video_data.sources.files import files_under
-from video_data.sources.folder import quick_hash
 from video_data.sources.frames import natural
 from video_data.sources.sequence import Steps, apart, check_fit, clips_of, finite, optional
 

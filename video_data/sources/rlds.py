@@ -14,12 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from lapa.files import value_hash
+from lapa.files import quick_hash, value_hash
 from video_data.clip import Clip, Fault
 from video_data.decode import Cutting
 from video_data.header import UnusableVideo
 from video_data.resample import Picture
-from video_data.sources.folder import quick_hash
 from video_data.sources.sequence import Steps, apart, check_fit, clips_of, cut_where, finite, optional, read_picture
 from video_data.sources.tfrecord import Span, parse_example, read_record, spans
 

@@ -46,9 +46,13 @@ class Steps(NamedTuple):
 
 
 def check_fit(cutting: Cutting) -> Cutting:
-    """`cutting`; ValueError when its fit is none."""
+    """`cutting`; ValueError when no film could be cut so."""
     if cutting.fit not in FITS:
         raise ValueError(f"no source.cutting.fit={cutting.fit!r}; there are {', '.join(FITS)}")
+    if cutting.image_px < 2 or cutting.image_px % 2:
+        raise ValueError(f"image_px={cutting.image_px}: clips are mp4, whose sides are even")
+    if not cutting.fps > 0:
+        raise ValueError(f"fps={cutting.fps}: pictures a second, above 0")
     return cutting
 
 

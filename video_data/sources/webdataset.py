@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from webdataset.shardlists import expand_urls
 
-from lapa.files import value_hash
+from lapa.files import quick_hash, value_hash
 from video_data.clip import Clip, Fault, clip_key
 from video_data.decode import Cutting
 from video_data.header import UnusableVideo
 from video_data.sources.files import files_under
-from video_data.sources.folder import quick_hash, video_clips
+from video_data.sources.folder import video_clips
 from video_data.sources.remote import Patience, check_ours, copied
 from video_data.sources.sequence import check_fit
 from video_data.sources.words import words_in_name, words_of

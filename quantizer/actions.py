@@ -47,7 +47,7 @@ def true_actions(
     index = ShardIndex(shard_paths(folder))
     samples = (index[i] for i in range(len(index)))
     return {
-        sample["__key__"]: relative_actions(sample["state.npy"], sample["action.npy"], sources=sources, gap=gap)
+        sample["__key__"]: relative_actions(sample["state.npy"], sent(sample), sources=sources, gap=gap)
         for sample in samples if len(sample["action.npy"]) > gap
     }  # fmt: skip
 
@@ -64,8 +64,13 @@ def take_actions(
     ]
 
 
+def sent(sample: dict[str, Any]) -> Float32[np.ndarray, "t d"]:
+    """What the robot was told, which is what pictures show: with pushes, not only what the expert wanted."""
+    return sample["executed.npy"] if "executed.npy" in sample else sample["action.npy"]
+
+
 def _rows(sample: dict[str, Any], gap: int, sources: list[int]) -> np.ndarray:
-    state, action = sample["state.npy"], sample["action.npy"]
+    state, action = sample["state.npy"], sent(sample)
     if len(action) <= gap:
         raise ValueError(f"demonstration {sample['__key__']} has {len(action)} steps; a gap of {gap} does not fit")
     return relative_actions(state, action, sources=sources, gap=gap)

@@ -87,6 +87,16 @@ def test_a_pair_has_its_own_frames_and_actions(demos):
         torch.testing.assert_close(pair.actions, wanted)
 
 
+def test_what_was_sent_is_learnt_not_what_was_wanted_as_pictures_show_it():
+    state, wanted = np.zeros((4, 1), np.float32), np.ones((4, 1), np.float32)
+    sample = {"__key__": "k", "frames": torch.zeros(4, 3, 2, 2), "state.npy": state, "action.npy": wanted}
+    told = [
+        take_actions(each, np.random.default_rng(0), gap=2, sources=[0], pairs_per_clip=1)[0].actions.unique().item()
+        for each in (sample, sample | {"executed.npy": 3 * wanted})
+    ]
+    assert told == [1, 3]
+
+
 def test_scaled_they_are_what_the_policy_trains_on(demos):
     """Rooms do not import one another; this holds them to one definition."""
     module, data = built(demos)

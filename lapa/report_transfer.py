@@ -212,13 +212,19 @@ def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, st
     words = f"{rules.claim} {words}" if words else "No difference shown in any"
     where = f"of {len(found)} settings" if len(found) > 1 else "setting"
     shares = sorted(share for result in found if result.share and (share := result.share.shown) is not None)
+    longer = "".join(_above(tables, name, rules) for name in rules.beside)
     if not shares:
-        return verdict, f"{words} {where}: no gap is shown, or there is no ceiling, to take a share of."
+        return verdict, f"{words} {where}: no gap is shown, or there is no ceiling, to take a share of.{longer}"
     span = " to ".join(dict.fromkeys((signed(shares[0]), signed(shares[-1]))))
-    return (
-        verdict,
-        f"{words} {where}: {rules.arm} closes {span}\u00a0% of the gap between {rules.control} and true actions.",
-    )
+    gap = f"{rules.arm} closes {span}\u00a0% of the gap between {rules.control} and true actions."
+    return verdict, f"{words} {where}: {gap}{longer}"
+
+
+def _above(tables: Sequence[SettingTable], beside: str, rules: Rules) -> str:
+    """In how many settings the arm is above another that has watched nothing; "" when that one was not measured."""
+    met = [(pair, p) for block in tables for pair, p in block.rivals if pair.control == beside]
+    above = sum(p < rules.alpha and pair.difference > 0 for pair, p in met)
+    return f" Above {beside}, which has watched nothing either, in {above} of {len(met)}." if met else ""
 
 
 def _others(matrix: Mapping[tuple[str, str], Setting], blocks: Sequence[Setting]) -> list[Setting]:

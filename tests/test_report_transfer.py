@@ -142,6 +142,18 @@ def test_the_first_sentence_says_what_the_table_says(tmp_path, rate, verdict):
     assert success.verdict == verdict and "lapa closes" in success.headline
 
 
+@pytest.mark.parametrize(("rate", "above"), [(0.25, 1), (0.5, 0)])
+def test_the_first_sentence_says_whether_it_was_a_matter_of_steps(tmp_path, rate, above):
+    fake_transfer(tmp_path, settings=("",), per_task=4, more=False, films=0)
+    rng = np.random.default_rng(1)
+    ease = rng.normal(size=144)
+    for place, own in {"multi/rollout_lapa": 0.5, "multi/rollout_actionvla": 0.7, "rollout_scratch_long": rate}.items():
+        rollout(tmp_path / place, rng, ease, own)
+    assert again(tmp_path).success.headline.endswith(
+        f"Above scratch_long, which has watched nothing either, in {above} of 1."
+    )
+
+
 def test_a_gap_that_is_not_shown_is_no_headline(tmp_path):
     fake_transfer(tmp_path, settings=("",), per_task=4, more=False, films=0)
     rng = np.random.default_rng(1)

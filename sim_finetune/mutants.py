@@ -35,6 +35,7 @@ from sim_finetune.poses import (
     set_pose,
     turned,
 )
+from sim_finetune.predicates.base import kinds_with
 
 MOST_TURN_RAD = np.pi / 4
 BY_JOINT = ("joint_fraction", "pressed", "toggled")  # predicates that look at a joint, not at a place
@@ -71,6 +72,8 @@ def mutants(env: TaskEnv, episode: Episode) -> Iterator[Mutant]:
             yield from (_shift(env, leaf, name) for name in places(leaf) if has_pose(env, name))
         if TURNED in rule(leaf).notices and (mutant := _turn(env, leaf)):
             yield mutant
+        if leaf.kind == "inside" and env.task_spec.object(leaf.container).kind in kinds_with("joint_name"):
+            yield _on_roof(env, leaf)
     yield from _exchanges(env, leaves)
     yield from _undone(env, episode, leaves)
     yield from _held(env, episode, leaves)
@@ -90,6 +93,21 @@ def _shift(env: TaskEnv, leaf: Any, name: str) -> Mutant:
         set_pose(env, name, get_pose(env, name) + np.array([0, 0, up, 0, 0, 0, 0]))
 
     return Mutant(SHIFTED, f"{name!r} stands {1e3 * up:.0f} mm higher", spoil)
+
+
+def _on_roof(env: TaskEnv, leaf: Any) -> Mutant:
+    """The container is shut, and the object on top of it, over the middle of the hollow."""
+
+    def spoil(env: TaskEnv) -> None:
+        joint = env.model.joint(env.task_spec.object(leaf.container).joint_name)
+        env.data.qpos[joint.qposadr[0]] = joint.range[0]
+        mujoco.mj_kinematics(env.model, env.data)
+        pose = get_pose(env, leaf.object)
+        pose[:2] = env.view.site(f"{leaf.container}/inside")[:2]
+        pose[2] += env.view.site(f"{leaf.container}/top")[2] - env.view.lowest_m(leaf.object)
+        set_pose(env, leaf.object, pose)
+
+    return Mutant(SHIFTED, f"{leaf.object!r} stands on top of {leaf.container!r}, which is shut", spoil)
 
 
 def _height_m(env: TaskEnv, name: str) -> float:

@@ -6,13 +6,15 @@ from typing import Any
 import mujoco
 import numpy as np
 import pytest
+import things
 from small_sim import studio, task
+from small_tasks import small_env, small_task, thing
 
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Episode, make_env, play
 from sim_finetune.goals import EXCHANGED, HELD, MUTANTS, RULES, SHIFTED, TURNED, UNDONE, instant, needed
 from sim_finetune.mutants import holds_with, mutants
-from sim_finetune.poses import get_pose, own_qpos, turned
+from sim_finetune.poses import get_pose, own_qpos, set_pose, turned
 from sim_finetune.predicates import Predicate, predicate_classes
 from sim_finetune.predicates.base import kind_of
 from sim_finetune.rungs_proof import UNDISTURBED
@@ -92,6 +94,21 @@ def test_drawers_are_told_apart_only_when_they_stand_differently(other_m, told_a
     mujoco.mj_forward(env.model, env.data)
     exchanged = [mutant for mutant in mutants(env, start) if mutant.kind == EXCHANGED]
     assert bool(exchanged) == told_apart and not any(holds_with(env, mutant) for mutant in exchanged)
+
+
+@pytest.mark.parametrize("kind", ["lidded_box", "cabinet", "microwave", "drawer"])
+def test_what_lies_on_the_roof_of_a_shut_container_is_not_inside(kind):
+    home = thing("home", **{"half_extents_m": [0.08, 0.06, 0.04], **things.CASES[kind], "kind": kind, "colour": "blue"})
+    goal = {"kind": "inside", "object": "target", "container": "home"}
+    env = small_env(small_task(home | ({"hollow": True} if kind == "drawer" else {}), thing("target"), goal=goal))
+    env.reset(seed=5)
+    floor_m = env.view.site("home/inside")[2] - env.view.site_half_extents("home/inside")[2]
+    set_pose(env, "target", np.array([*env.view.site("home/inside")[:2], floor_m + 0.02, 1, 0, 0, 0]))
+    mujoco.mj_forward(env.model, env.data)
+    assert env.task_spec.goal.holds(env.view)
+    done = Episode(5, "", *[np.zeros((1, 3), np.float32)] * 4, env.get_physics()[None], np.ones(1, bool))
+    (mutant,) = [mutant for mutant in mutants(env, done) if "which is shut" in mutant.what]
+    assert not holds_with(env, mutant)
 
 
 def test_an_opposite_is_undone_where_it_was_brought_about():

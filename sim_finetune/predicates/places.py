@@ -15,7 +15,7 @@ FOOTPRINT = np.stack(np.meshgrid(np.linspace(-1, 1, 7), np.linspace(-1, 1, 7), [
 )
 
 
-SLACK_M = np.array([0, 0, RESTING_M])
+SLACK_M = np.array([0, 0, RESTING_M])  # below a hollow only: what lies on a lid, which may be 6 mm thick, is not inside
 
 
 def aside_m(view: SceneView, name: str, other: str) -> float:
@@ -40,8 +40,8 @@ def hollow_gap_m(view: SceneView, name: str, container: str) -> float:
     """How far the middle of an object's bottom is outside a container's hollow [m]; 0 inside."""
     bottom = np.array([*view.centre(name)[:2], view.lowest_m(name)])
     hollow = f"{container}/inside"
-    local = (bottom - view.site(hollow)) @ view.site_axes(hollow)
-    return length_m(np.maximum(np.abs(local) - (view.site_half_extents(hollow) + SLACK_M), 0))
+    local, half = (bottom - view.site(hollow)) @ view.site_axes(hollow), view.site_half_extents(hollow)
+    return length_m(np.maximum(np.maximum(local - half, -local - half - SLACK_M), 0))
 
 
 class InZone(Predicate):

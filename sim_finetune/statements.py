@@ -103,14 +103,15 @@ def unflatten(rows: Sequence[Any], goal: Any) -> Row:
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or row.get("kind") not in list(shapes()):  # a list: what cannot be hashed too
             raise ValueError(f"statements.{number}: its kind must be one of {list(shapes())}")
-        sizes.append(1 + sum(_size(link, sizes, f"statements.{number}") for link in _links(row)))
+        sizes.append(1 + sum(_size(link, sizes, f"statements.{number}") for link in links(row)))
     if (nodes := sum(_size(link, sizes, "goal") for link in goal)) > MOST_NODES:
         raise ValueError(f"goal: written out it has {nodes} parts; at most {MOST_NODES}")
     parts = [_build(rows, link) for link in dict.fromkeys(goal)]
     return parts[0] if len(parts) == 1 else {"kind": "all", "parts": parts}
 
 
-def _links(row: Mapping[str, Any]) -> list[Any]:
+def links(row: Mapping[str, Any]) -> list[Any]:
+    """What stands in the fields of a statement that point at others, whatever else it brings along."""
     fields = [row.get(name) for name, form in shapes()[row["kind"]].items() if form.what == "link"]
     return [link for field in fields for link in (field if isinstance(field, list) else [field])]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sim_finetune.catalogue import Catalogue, Row, pick
 from sim_finetune.objects import COLOURS
-from sim_finetune.statements import Form, Shape, shapes, unflatten
+from sim_finetune.statements import Form, Shape, links, shapes, unflatten
 
 MOST_OBJECTS, MOST_STATEMENTS, MOST_STAGES = 8, 12, 4
 MOST_DEPTH = 12
@@ -153,6 +153,6 @@ def _stage(row: Row, rows: list[Any], catalogue: Catalogue) -> Row:
 
 def _family(goal: Row) -> str:
     """What the goal's first statement is about, under any combinators: the group in result tables."""
-    while parts := goal.get("parts") or [part for part in [goal.get("part")] if part]:
+    while parts := links(goal):
         goal = parts[0]
     return goal["kind"]

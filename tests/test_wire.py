@@ -37,6 +37,16 @@ def put_on() -> dict:
     }
 
 
+@pytest.mark.parametrize("stray", [{"parts": ["x"]}, {"part": "x"}, {"parts": 3}, {"parts": [{}]}])
+def test_parts_of_a_statement_that_has_none_are_left_to_the_schema(stray):
+    wire = put_on()
+    wire["statements"][0] |= stray
+    document = from_wire(wire, CATALOGUE)
+    assert document["family"] == "on_top"
+    with pytest.raises(ValueError, match=f"goal.on_top.{next(iter(stray))}: Extra inputs"):
+        read_spec(document)
+
+
 def changed(**fields) -> dict:
     return put_on() | fields
 

@@ -76,7 +76,7 @@ class TaskEnv(gymnasium.Env):
         self._camera: Camera | None = None  # made at the first picture: a GL context must not cross a fork
         self._steps = self._held = 0
         self._stage = Advance(0, 0.0)
-        self._timed = timed(spec.goals())
+        self._timed = timed(spec.statements())
         self._make_spaces()
 
     def _make_spaces(self) -> None:

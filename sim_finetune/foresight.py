@@ -23,7 +23,7 @@ def rewards_ahead(env: TaskEnv, moments: Float[np.ndarray, "n t p"], *, approach
 
 def _rewards(env: TaskEnv, data: mujoco.MjData, moments: Float[np.ndarray, "t p"], approach: float) -> list[float]:
     spec, view, now, gains = env.task_spec, env.view._replace(data=data, since=dict(env.view.since)), env.stage, []
-    clocks = timed(spec.goals())
+    clocks = timed(spec.statements())
     for moment in moments:
         mujoco.mj_setState(env.model, data, moment, FULL_STATE)
         mujoco.mj_kinematics(env.model, data)  # statements look at poses and contacts, not at forces

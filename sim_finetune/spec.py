@@ -82,6 +82,10 @@ class TaskSpec(BaseModel):
         """What shall become true, in order: the stages' goals, then the final one."""
         return [*(stage.goal for stage in self.stages), self.goal]
 
+    def statements(self) -> list[Predicate]:
+        """Everything of which the environment asks whether it holds: the goals, and what the written rewards measure."""
+        return [*self.goals(), *(term.term for term in self.rewards)]
+
     def instruction(self, index: int) -> str:
         """Template `index` with the objects' words filled in: "reach the red block"."""
         return self.instructions[index].format_map({thing.name: thing.words for thing in self.objects})

@@ -20,13 +20,23 @@ def staged():
     """Reach, then push, held for a while: all that a state alone does not tell."""
     document = task("push_to_zone").model_dump(mode="json")
     near = {"kind": "tool_near", "object": "target", "above_m": 0.0, "within_m": 0.2}
-    held = {"kind": "hold_for", "part": near, "seconds": 0.2}
-    stage = {"goal": held, "instruction": "go to the {target}", "weight": 1, "timeout_s": 60}
+    stage = {"goal": held(near, 0.2), "instruction": "go to the {target}", "weight": 1, "timeout_s": 60}
     return read_spec({**document, "stages": [stage]})
 
 
+def kept():
+    """A reward for a time that something is left alone, which no goal asks for."""
+    document = task("push_to_zone").model_dump(mode="json")
+    still = {"kind": "undisturbed", "objects": ["other1"], "within_m": 0.05}
+    return read_spec({**document, "rewards": [{"name": "kept", "weight": 1, "term": held(still, 0.4)}]})
+
+
+def held(part, seconds):
+    return {"kind": "hold_for", "part": part, "seconds": seconds}
+
+
 @pytest.mark.parametrize(
-    "spec", [task("open_drawer"), task("push_to_zone"), staged()], ids=["drawer", "push", "staged"]
+    "spec", [task("open_drawer"), task("push_to_zone"), staged(), kept()], ids=["drawer", "push", "staged", "kept"]
 )
 def test_moments_and_rewards_are_those_of_stepping(spec):
     env = make_env(spec=spec, body="panda")
@@ -42,6 +52,13 @@ def test_moments_and_rewards_are_those_of_stepping(spec):
             where = columns(env.model, mujoco.mjtState.mjSTATE_FULLPHYSICS)
             np.testing.assert_array_equal(env.get_physics()[where], moment[where])
             assert got == gain
+
+
+def test_a_time_that_only_a_reward_asks_for_is_counted():
+    env = make_env(spec=kept())
+    env.reset(seed=3)
+    rewards = [env.step(env.target().astype(np.float32))[1] for _ in range(5)]
+    assert rewards[0] < 1 and rewards[-1] == 1.0
 
 
 def test_closeness_grows_towards_what_is_next_to_be_moved():

@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lapa.doors import configs_dir
 from lapa.files import write_json
+from sim_finetune.reading import check_size, read_json, read_yaml
 from sim_finetune.spec import TaskSpec, read_spec
+from sim_finetune.values import MAX_DEPTH
 
 SUFFIXES = (".json", ".yaml", ".yml")
 TASKS = "tasks"  # where `propose` puts what it accepted
 SEEDS = "seeds"  # what the hand-written tasks are called as a library
+MOST_BYTES = 1 << 18  # of a task file: what the ladder's R0 lets through, written out and indented
 LADDER = "ladder.json"  # beside a task, in the folder of its name: what each rung measured
 
 
@@ -45,9 +47,17 @@ def load_task(path: Path) -> TaskSpec:
     """One spec from a JSON or YAML file; ValueError names the file and the field at fault."""
     path = Path(path)
     try:
-        return read_spec(yaml.safe_load(path.read_text()))  # JSON is YAML
-    except (ValueError, yaml.YAMLError) as error:
+        return read_spec(_document(path))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _document(path: Path) -> Any:
+    check_size(path.stat().st_size, MOST_BYTES)  # before it is in memory
+    text = path.read_text()
+    if path.suffix == ".json":
+        return read_json(text, max_bytes=MOST_BYTES, max_depth=MAX_DEPTH)
+    return read_yaml(text, max_bytes=MOST_BYTES)
 
 
 def shipped() -> dict[str, Path]:

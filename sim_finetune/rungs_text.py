@@ -1,19 +1,17 @@
 """Rungs R0–R3, which need no physics: a candidate in, the candidate with what was learnt out; ValueError refuses it."""
 
 import json
-import re
 from string import Formatter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from sim_finetune.episode import Episode, Studio
-from sim_finetune.faults import Pairs, faults, with_path
+from sim_finetune.faults import Pairs, with_path
 from sim_finetune.novelty import Signature
+from sim_finetune.reading import read_json
 from sim_finetune.scene import compile_scene
 from sim_finetune.spec import TaskSpec, read_spec
-
-STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 class Candidate(NamedTuple):
@@ -40,26 +38,10 @@ class Candidate(NamedTuple):
 
 def text(candidate: Candidate, *, max_bytes: int, max_depth: int) -> Candidate:
     """R0: short, flat JSON without duplicate keys, before anything else looks at it."""
-    size = len(candidate.text.encode("utf-8"))  # lone surrogates raise UnicodeEncodeError, a ValueError
-    if size > max_bytes:
-        raise ValueError(f"{size} bytes; at most {max_bytes} are read")
-    if (depth := _brackets(candidate.text)) > max_depth:
-        raise ValueError(f"nested {depth} deep; at most {max_depth}")
-    value = json.loads(candidate.text, object_pairs_hook=Pairs)
-    for path, fault in faults(value):
-        raise ValueError(f"{path}: {fault}")
+    value = read_json(candidate.text, max_bytes=max_bytes, max_depth=max_depth)
     if not isinstance(value, Pairs):
         raise ValueError(f"a task is a JSON object, not a {type(value).__name__}")
     return candidate
-
-
-def _brackets(source: str) -> int:
-    """Deepest nesting, counted on the text because a parser would recurse."""
-    depth = deepest = 0
-    for letter in STRING.sub("", source):
-        depth += (letter in "[{") - (letter in "]}")
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def schema(candidate: Candidate) -> Candidate:

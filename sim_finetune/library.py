@@ -43,11 +43,14 @@ def load_evidence(folder: Path | str, spec: TaskSpec) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.is_file() else {}
 
 
-def load_task(path: Path) -> TaskSpec:
-    """One spec from a JSON or YAML file; ValueError names the file and the field at fault."""
+def load_task(path: Path, seed: int | None = None) -> TaskSpec:
+    """One spec from a JSON or YAML file; ValueError names the file and the field at fault.
+
+    A file with drawn values is a family of tasks, of which `seed` chooses one.
+    """
     path = Path(path)
     try:
-        return read_spec(_document(path))
+        return read_spec(_document(path), seed)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -25,7 +25,7 @@ from sim_finetune.rollout import task_name
 from sim_finetune.rungs_proof import UNDISTURBED
 from sim_finetune.scene import build_scene
 from sim_finetune.shipping import ship
-from sim_finetune.spec import TaskSpec, json_schema
+from sim_finetune.spec import TaskSpec, family_of, json_schema
 
 SCHEMA = "task.schema.json"
 
@@ -48,7 +48,7 @@ def find(cfg: DictConfig) -> TaskSpec:
         raise ValueError(f"{cfg.action} needs a task: a name, the beginning of a hash, or a file")
     word = str(cfg.name)
     if Path(word).suffix in SUFFIXES:
-        return load_task(Path(word))
+        return load_task(Path(word), cfg.seed)
     specs = load_library(library_folder(cfg))
     found = [spec for spec in specs if spec.name == word] or [spec for spec in specs if spec.hash.startswith(word)]
     if len(found) != 1:
@@ -127,12 +127,18 @@ def validate(cfg: DictConfig, console: Console) -> None:
         raise ValueError("validate needs a file: lapa tasks validate FILE")
     settings: Any = OmegaConf.to_container(cfg.ladder, resolve=True)
     path = Path(str(cfg.name))
-    text = path.read_text() if path.suffix == ".json" else load_task(path).model_dump_json()
-    verdict = climb(text, settings=settings, studio=Studio.of(cfg), first_seed=cfg.seed_base)
+    verdict = climb(_text(path, cfg.seed), settings=settings, studio=Studio.of(cfg), first_seed=cfg.seed_base)
     for line in report(verdict):
         console.print(Text(line), soft_wrap=True)
     if verdict.rung != PASSED:
         raise ValueError(f"{path}: refused at {verdict.rung}: {verdict.reason}")
+
+
+def _text(path: Path, seed: int) -> str:
+    """What the ladder judges: a JSON file as it stands; YAML, or the task that a seed draws, as JSON."""
+    if path.suffix == ".json" and family_of(path.read_text()) is None:
+        return path.read_text()
+    return load_task(path, seed).model_dump_json()
 
 
 def report(verdict: Verdict) -> list[str]:

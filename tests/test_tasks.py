@@ -14,8 +14,8 @@ from lapa.config import compose
 from lapa.doors import named
 from lapa.video import decode_mp4
 from sim_finetune.ladder import RUNGS
-from sim_finetune.library import load_library, save_evidence
-from sim_finetune.tasks import main
+from sim_finetune.library import load_library, load_task, save_evidence
+from sim_finetune.tasks import find, main
 
 SMALL = ["embodiment=hand", "picture_px=32", "ladder=quick"]
 
@@ -77,6 +77,19 @@ def test_validate_tells_each_rung_and_the_place_of_the_fault(tmp_path, capsys):
     with pytest.raises(ValueError, match=r"bad one\.json: refused at R2_names: .*goal\.object: no object 'teapot'"):
         tasks("validate", str(bad))
     assert "✓ R1_schema" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".json", ".yaml"])
+def test_drawn_values_of_a_file_are_drawn_with_the_seed(tmp_path, suffix):
+    path = tmp_path / f"family{suffix}"
+    document = task("push_to_zone").model_dump(mode="json", exclude_defaults=True)
+    document["objects"][0]["half_extents_m"] = [{"uniform": [0.05, 0.07]}, 0.06]
+    path.write_text(json.dumps(document, indent="\t" if suffix == ".json" else None))
+    first, second = (find(compose("tasks", named("tasks", ["show", str(path), f"seed={s}"]))) for s in (1, 2))
+    assert first.hash != second.hash == find(compose("tasks", named("tasks", ["show", str(path), "seed=2"]))).hash
+    tasks("validate", str(path), "seed=2", "ladder=quick")
+    with pytest.raises(ValueError, match=f"family{suffix}: .*values to draw; a seed makes it one"):
+        load_task(path)
 
 
 def test_an_export_is_a_library_and_its_scenes_load(tmp_path):

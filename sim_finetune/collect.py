@@ -14,7 +14,7 @@ from lapa.executor import run_all
 from lapa.files import value_hash
 from lapa.stage import open_stage
 from sim_finetune.demos import Plan, plan_slices, summarise, write_slice
-from sim_finetune.embodiment import load_embodiment
+from sim_finetune.embodiment import load_embodiment, mjcf_hash
 from sim_finetune.episode import Jolts, Studio, film, kept_env, look_of, play, seed_block
 from sim_finetune.exports import check_format, export
 from sim_finetune.library import load_library, manifest_folder, of_families, with_tasks
@@ -80,8 +80,10 @@ class Watch:
         return [(task, seed) for seed in seeds for task in range(len(self.specs))]
 
     def contents(self) -> str:
-        """A hash of the tasks shown: other tasks make another result, wherever they lie."""
-        return value_hash([spec.hash for spec in self.specs])
+        """A hash of the tasks shown, and of a body of your own: others make another result, wherever they lie."""
+        hashes, body = [spec.hash for spec in self.specs], self.studio.embodiment
+        own = mjcf_hash(body.mjcf)
+        return value_hash([*hashes, body._replace(mjcf=own)] if own else hashes)
 
     def watch(self, item: tuple[int, int]) -> tuple[np.ndarray, str, np.ndarray]:
         """(frames UInt8 [t, h, w, 3] at control_hz, what is done in words, tool position Float32 [t, 3] in m).

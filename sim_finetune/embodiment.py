@@ -8,9 +8,10 @@ import mujoco
 import numpy as np
 from hydra.utils import instantiate
 from jaxtyping import Float
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lapa.doors import configs_dir
+from lapa.files import file_hash
 
 PREFIX = "robot/"  # what the robot's names get in a scene, so that no object of a task can take one of them
 MJCF_DIR = Path(__file__).parent / "embodiments"
@@ -87,6 +88,19 @@ def load_embodiment(name: str) -> Embodiment:
         raise ValueError(f"no embodiment file {path}")
     body = instantiate(OmegaConf.load(path), _convert_="all")
     return check_embodiment(body._replace(mjcf=str(path.resolve().parent / body.mjcf)) if own else body)
+
+
+def mjcf_hash(mjcf: str) -> str | None:
+    """Of a body's own file, without meshes that it names; None for one of the package, which its name says."""
+    path = (MJCF_DIR / mjcf).resolve()
+    return None if path.parent == MJCF_DIR.resolve() else file_hash(path)
+
+
+def with_body(cfg: DictConfig) -> DictConfig:
+    """`cfg` with what is in the MJCF of its body, when that is your own: edited, it is another result."""
+    found = mjcf_hash(cfg.embodiment.mjcf)
+    with open_dict(cfg):
+        return OmegaConf.merge(cfg, {"mjcf_hash": found} if found else {})  # type: ignore[return-value]
 
 
 def check_embodiment(body: Embodiment) -> Embodiment:

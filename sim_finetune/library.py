@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from lapa.doors import configs_dir
 from lapa.files import write_json
+from sim_finetune.embodiment import with_body
 from sim_finetune.reading import check_size, read_json, read_yaml
 from sim_finetune.spec import TaskSpec, read_spec
 from sim_finetune.values import MAX_DEPTH
@@ -119,6 +120,6 @@ def manifest_folder(folder: Path | str | Sequence[str]) -> Path | None:
 
 
 def with_tasks(cfg: DictConfig, specs: list[TaskSpec]) -> DictConfig:
-    """`cfg` with the tasks' identities in it, so that another task is another result, wherever it came from."""
+    """`cfg` with the tasks' and the body's identities, so that another is another result, wherever it came from."""
     with open_dict(cfg):
-        return OmegaConf.merge(cfg, {"task_hashes": [spec.hash for spec in specs]})  # type: ignore[return-value]
+        return OmegaConf.merge(with_body(cfg), {"task_hashes": [spec.hash for spec in specs]})  # type: ignore[return-value]

@@ -18,6 +18,7 @@ from lapa.executor import run_all
 from lapa.files import file_hash, value_hash, write_json, write_jsonl
 from lapa.stage import open_stage
 from sim_finetune.album import SHEET, THUMBNAIL, VIDEO, Page, contact_sheet, illustrate, write_png
+from sim_finetune.embodiment import with_body
 from sim_finetune.episode import Studio
 from sim_finetune.ladder import NOVELTY, PASSED, SOLVING, Verdict, check_settings, climb, funnel, funnel_table
 from sim_finetune.library import TASKS, evidence_folder, load_library, save_evidence, save_task
@@ -110,7 +111,9 @@ def picture(out: Path, pages: Sequence[Page], *, studio: Studio, num_workers: in
 
 
 def by_content(cfg: DictConfig) -> DictConfig:
-    """`cfg` with the tasks and replies that it begins with in place of where they lie: another task is another result."""
+    """`cfg` with the tasks and replies that it begins with in place of where they lie, and the body's own file: another
+    task is another result.
+    """
     cfg = copy.deepcopy(cfg)
     replies = OmegaConf.select(cfg, "proposer.model.path")
     for key in ("known", "proposer.library"):
@@ -120,7 +123,7 @@ def by_content(cfg: DictConfig) -> DictConfig:
         OmegaConf.update(cfg, "proposer.model.path", file_hash(Path(replies)))
     if OmegaConf.select(cfg, "proposer.transcript"):
         OmegaConf.update(cfg, "proposer.transcript", "")
-    return cfg
+    return with_body(cfg)
 
 
 def main(cfg: DictConfig) -> None:

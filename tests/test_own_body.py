@@ -2,9 +2,14 @@
 
 import numpy as np
 import pytest
+from hydra.utils import instantiate
 from simulation import make_env
 
+from lapa.config import compose
+from lapa.files import value_hash
 from sim_finetune.embodiment import check_embodiment, load_embodiment
+from sim_finetune.library import load_library, with_tasks
+from sim_finetune.propose import by_content
 
 CRANE = """<mujoco model="crane"><compiler meshdir="parts"/>
   <asset><mesh name="cone" file="cone.obj"/></asset>
@@ -48,6 +53,26 @@ def test_its_mjcf_and_meshes_are_found_from_the_yaml(crane):
     for _ in range(20):
         env.step(np.array([0.25, 1.0]))
     np.testing.assert_allclose(env.state(), [0.25, 1.0], atol=0.01)
+
+
+def test_an_edited_mjcf_of_ones_own_is_another_result_and_one_that_ships_leaves_no_trace(crane):
+    watch = compose("build", ["out=x", "source=simulated", "tasks=seeds"]).source.episodes
+
+    def told():
+        own = compose("collect", ["tasks=seeds", "out=x"])
+        own.embodiment.mjcf = str(crane.parent / "bodies" / "crane.xml")
+        return [with_tasks(own, []).mjcf_hash, by_content(own).mjcf_hash, shown(str(crane))]
+
+    def shown(body):
+        load_embodiment.cache_clear()
+        return instantiate(watch, embodiment=body).contents()
+
+    before, ships = told(), compose("collect", ["tasks=seeds", "out=x"])
+    assert told() == before
+    (crane.parent / "bodies" / "crane.xml").write_text(CRANE.replace('kp="900"', 'kp="800"'))
+    assert not set(told()) & set(before)
+    assert set(with_tasks(ships, [])) - set(ships) == {"task_hashes"} and by_content(ships) == ships
+    assert shown("hand") == value_hash([spec.hash for spec in load_library("seeds")])
 
 
 def test_an_absolute_mjcf_stays_and_a_missing_one_is_named(crane):

@@ -97,6 +97,13 @@ def test_a_mutation_leaves_its_parent_alone_and_changes_a_task(name, scenario):
         bound(child)
 
 
+def test_a_tolerance_of_what_is_not_to_be_stays():
+    parent = GRAMMAR.task("take_off", np.random.default_rng(4))
+    children = [MUTATIONS["retune"](parent, CATALOGUE, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(child["goal"]["parts"][0] == parent["goal"]["parts"][0] for child in children)
+    assert any(child["goal"] != parent["goal"] for child in children)
+
+
 def test_clearing_undoes_crowding_and_nothing_else():
     rng = np.random.default_rng(0)
     parent = MUTATIONS["clear"](GRAMMAR.task("put_in", rng), CATALOGUE, rng)

@@ -170,7 +170,7 @@ SHOWN = {
     ),
     "all": Case({"kind": "all", "parts": [ON, NEAR]}, [A, B], [ON_B], [OFF_B, {**ON_B, "a": [0, 0, 0.04, 0.5]}]),
     "any": Case({"kind": "any", "parts": [ON, HELD]}, [A, B], [ON_B, {**ON_B, "a": [0.1, 0, 0.2]}], [OFF_B]),
-    "not": Case({"kind": "not", "part": ON}, [A, B], [OFF_B], [ON_B]),
+    "not": Case({"kind": "not", "part": ON}, [A, B], [OFF_B], [ON_B, {**ON_B, "a": [0.03, 0, 0.04]}]),
     "at_least": Case(
         {"kind": "at_least", "count": 2, "parts": [ON, HELD, {**NEAR, "within_m": 0.02}]},
         [A, B],

@@ -44,6 +44,10 @@ class Predicate(BaseModel, ABC):
     def progress(self, view: SceneView) -> float:
         """In [0, 1]; exactly 1 when it holds. For rewards and logs, not for success."""
 
+    def gone(self, view: SceneView) -> bool:
+        """Whether its opposite is true now: for a person, who knows of no tolerance."""
+        return not self.holds(view)
+
     def sites(self) -> Iterator[tuple[str, str]]:
         """(object, site of it) beyond "top" that the statement looks at."""
         yield from ()

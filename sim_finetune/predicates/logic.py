@@ -40,6 +40,9 @@ class AllOf(_Several):
     def holds(self, view: SceneView) -> bool:
         return all(part.holds(view) for part in self.parts)
 
+    def gone(self, view: SceneView) -> bool:
+        return any(part.gone(view) for part in self.parts)
+
     def progress(self, view: SceneView) -> float:
         return mean([part.progress(view) for part in self.parts])
 
@@ -51,6 +54,9 @@ class AnyOf(_Several):
 
     def holds(self, view: SceneView) -> bool:
         return any(part.holds(view) for part in self.parts)
+
+    def gone(self, view: SceneView) -> bool:
+        return all(part.gone(view) for part in self.parts)
 
     def progress(self, view: SceneView) -> float:
         return max(part.progress(view) for part in self.parts)
@@ -71,17 +77,20 @@ class AtLeast(_Several):
     def holds(self, view: SceneView) -> bool:
         return sum(part.holds(view) for part in self.parts) >= self.count
 
+    def gone(self, view: SceneView) -> bool:
+        return sum(not part.gone(view) for part in self.parts) < self.count
+
     def progress(self, view: SceneView) -> float:
         return mean(sorted(part.progress(view) for part in self.parts)[-self.count :])
 
 
 class Not(_One):
-    """The part does not hold."""
+    """The part does not hold; an object is not on a support when no part of it rests there."""
 
     kind: Literal["not"]
 
     def holds(self, view: SceneView) -> bool:
-        return not self.part.holds(view)
+        return self.part.gone(view)
 
     def progress(self, view: SceneView) -> float:
         return float(self.holds(view))

@@ -30,10 +30,19 @@ def within_area(view: SceneView, points: np.ndarray, area: str) -> float:
     return float(np.count_nonzero(within[:, 0] & within[:, 1]) / len(points))
 
 
+def footprint(view: SceneView, name: str) -> np.ndarray:
+    """A 7 × 7 grid of points (49, 3) [m] over an object's underside."""
+    return view.centre(name) + (FOOTPRINT * view.half_extents(name)) @ view.axes(name).T
+
+
+def at_top(view: SceneView, name: str, support: str) -> bool:
+    """Whether its lowest point is at the height of the support's top."""
+    return bool(abs(view.lowest_m(name) - view.site(f"{support}/top")[2]) <= RESTING_M)
+
+
 def rests_on(view: SceneView, name: str, support: str, within_m: float) -> bool:
     """Whether its lowest point is at the support's top, centres within `within_m` (horizontal)."""
-    gap = view.lowest_m(name) - view.site(f"{support}/top")[2]
-    return bool(abs(gap) <= RESTING_M) and aside_m(view, name, support) <= within_m
+    return at_top(view, name, support) and aside_m(view, name, support) <= within_m
 
 
 def hollow_gap_m(view: SceneView, name: str, container: str) -> float:
@@ -58,8 +67,7 @@ class InZone(Predicate):
 
     def covered(self, view: SceneView) -> float:
         """Share of a 7 × 7 grid over the object's footprint that lies inside the zone."""
-        world = view.centre(self.object) + (FOOTPRINT * view.half_extents(self.object)) @ view.axes(self.object).T
-        return within_area(view, world, self.zone)
+        return within_area(view, footprint(view, self.object), self.zone)
 
     def holds(self, view: SceneView) -> bool:
         return view.lowest_m(self.object) <= RESTING_M and self.covered(view) >= self.fraction
@@ -82,6 +90,11 @@ class OnTop(Predicate):
 
     def holds(self, view: SceneView) -> bool:
         return rests_on(view, self.object, self.support, self.within_m)
+
+    def gone(self, view: SceneView) -> bool:
+        """It rests on no part of the support, however far from its middle."""
+        over = within_area(view, footprint(view, self.object), self.support) > 0
+        return not (at_top(view, self.object, self.support) and over)
 
     def progress(self, view: SceneView) -> float:
         return 1.0 if self.holds(view) else 0.9 * nearness(aside_m(view, self.object, self.support), FALL_M)

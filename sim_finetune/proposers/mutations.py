@@ -55,12 +55,14 @@ def _furnished(task: Row, catalogue: Catalogue, rng: np.random.Generator, kind_o
 
 
 def retune(task: Row, catalogue: Catalogue, rng: np.random.Generator) -> Row:
-    """Every tolerance and fraction of the goal moved to one of the catalogue's, each with one chance in two."""
+    """Every tolerance and fraction of the goal, but of what is not to be, moved to one of the catalogue's, each with one
+    chance in two.
+    """
 
     def tuned(node: Any) -> Any:
         if isinstance(node, list):
             return [tuned(part) for part in node]
-        if not isinstance(node, dict):
+        if not isinstance(node, dict) or node["kind"] == "not":  # under which a smaller tolerance asks for less
             return node
         return {field: _tuned(node, field, catalogue, rng, tuned(value)) for field, value in node.items()}
 

@@ -9,6 +9,8 @@ import mujoco
 from sim_finetune.objects import SceneObject
 from sim_finetune.placement import Layout
 from sim_finetune.predicates import Predicate, every
+from sim_finetune.predicates.base import asked
+from sim_finetune.predicates.poses import PoseNear
 
 if TYPE_CHECKING:
     from sim_finetune.spec import TaskSpec
@@ -25,6 +27,8 @@ def check_names(spec: "TaskSpec") -> None:
         _check_predicate(spec, f"reward term {term.name!r}", term.term)
     for template in (*spec.instructions, *(stage.instruction for stage in spec.stages)):
         _check_template(spec, template)
+    for goal in spec.goals():
+        _check_slots(spec, goal)
     _check_hints(spec)
     _check_layouts(spec)
     _check_places(spec)
@@ -43,6 +47,18 @@ def _check_predicate(spec: "TaskSpec", owner: str, predicate: Predicate) -> None
     for inner in every(predicate):
         for name, part in inner.sites():
             _check_site(spec, name, part)
+
+
+def _check_slots(spec: "TaskSpec", goal: Predicate) -> None:
+    """A tolerance as large as a slot is deep would take what lies on the board for fitted. A fixture's `top` is a slot's."""
+    for part in asked(goal):
+        if isinstance(part, PoseNear):
+            board = spec.object(part.target)
+            depth_m = 2 * board.bounds_m[2]
+            if (part.site.startswith("slot") or board.kind == "fixture") and part.within_m >= depth_m:
+                raise ValueError(
+                    f"within_m {part.within_m} of {part.site!r} must be less than {depth_m:g}, the depth of {board.name!r}"
+                )
 
 
 def _check_site(spec: "TaskSpec", name: str, part: str) -> None:

@@ -1,6 +1,7 @@
 """A block goes into a slot only as that lies, though the goal asks for no turn; hands stay off the walls of a hollow."""
 
 import numpy as np
+import pytest
 from small_tasks import small_env, small_task, thing
 
 from sim_finetune.expert import Expert
@@ -39,6 +40,14 @@ def test_a_square_block_is_turned_to_its_slot_by_less_than_a_quarter():
     place = place_of(world, Step("insert", "target", "board", None, spec.goal))
     assert solved and place.period_rad == np.pi / 2
     assert place.yaw_rad is not None and abs(np.sin(2 * (world.yaw("target") - place.yaw_rad))) < 0.2
+
+
+def test_what_lies_on_the_board_may_not_count_as_fitted():
+    assert small_task(BLOCK, BOARD, goal={**FIT, "within_m": 0.019}).goal.within_m == 0.019
+    for goal in ({**FIT, "within_m": 0.02}, {"kind": "all", "parts": [{**FIT, "within_m": 0.03, "site": "top"}, GONE]}):
+        with pytest.raises(ValueError, match=r"within_m 0.0[23] of '\w+' must be less than 0.02, the depth of 'board'"):
+            small_task(BLOCK, BOARD, goal=goal)
+    small_task(BLOCK, BOARD, goal={"kind": "not", "part": {**FIT, "within_m": 0.05}})
 
 
 def test_a_bowl_stays_where_it_is_when_something_is_put_in():

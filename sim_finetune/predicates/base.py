@@ -64,6 +64,14 @@ def every(predicate: Predicate) -> Iterator[Predicate]:
     yield predicate
 
 
+def asked(predicate: Predicate) -> Iterator[Predicate]:
+    """The simple predicates that a goal asks for: those it is made of, without what is under a `not`."""
+    if predicate.kind != "not":
+        yield from (leaf for part in predicate.inner() for leaf in asked(part))
+        if not predicate.inner():
+            yield predicate
+
+
 @lru_cache
 def kinds_with(trait: str) -> tuple[str, ...]:
     """Kinds of the objects whose class has a true `trait`: "free" (can be carried off), "joint_name" (articulated)."""

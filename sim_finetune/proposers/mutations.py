@@ -71,6 +71,8 @@ def retune(task: Row, catalogue: Catalogue, rng: np.random.Generator) -> Row:
 
 def _tuned(node: Row, field: str, catalogue: Catalogue, rng: np.random.Generator, value: Any) -> Any:
     form = shapes()[node["kind"]].get(field)
+    if field == "within_m" and str(node.get("site")).startswith("slot"):  # whose depth says what is not in it
+        return value
     if form is None or form.what != "choice" or form.values or not isinstance(value, float) or rng.random() < 0.5:
         return value
     return float(rng.choice([one for one in choices(node["kind"], field, form, catalogue) if one is not None]))

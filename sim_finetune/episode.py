@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from jaxtyping import Bool, Float, Float32, Float64, UInt8
 from omegaconf import DictConfig
 
+from sim_finetune.bounds import check_studio
 from sim_finetune.embodiment import Embodiment, check_embodiment
 from sim_finetune.env import TaskEnv
 from sim_finetune.expert import Expert
@@ -33,6 +34,7 @@ class Studio(NamedTuple):
     @classmethod
     def of(cls, cfg: DictConfig) -> "Studio":
         """From a door's `embodiment` and `studio` keys."""
+        check_studio(cfg)
         body = check_embodiment(instantiate(cfg.embodiment, _convert_="all"))
         values: dict[str, Any] = dict(cfg.studio)
         values |= {"embodiment": body, "cameras": tuple(values["cameras"]), "look": look_of(values["look"])}

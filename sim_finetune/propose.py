@@ -18,6 +18,7 @@ from lapa.executor import run_all
 from lapa.files import file_hash, value_hash, write_json, write_jsonl
 from lapa.stage import open_stage
 from sim_finetune.album import SHEET, THUMBNAIL, VIDEO, Page, contact_sheet, illustrate, write_png
+from sim_finetune.bounds import check_counts
 from sim_finetune.embodiment import with_body
 from sim_finetune.episode import Studio
 from sim_finetune.ladder import NOVELTY, PASSED, SOLVING, Verdict, check_settings, climb, funnel, funnel_table
@@ -128,6 +129,7 @@ def by_content(cfg: DictConfig) -> DictConfig:
 
 def main(cfg: DictConfig) -> None:
     """`lapa propose out=DIR embodiment=NAME count=N`: what the proposer says, judged by the ladder."""
+    check_counts(cfg, "count", "batch")
     console, studio = Console(), Studio.of(cfg)
     settings: Any = OmegaConf.to_container(cfg.ladder, resolve=True)
     check_settings(settings)

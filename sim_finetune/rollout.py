@@ -22,6 +22,7 @@ from lapa.parquet import write_table
 from lapa.stage import EPISODES, open_stage
 from lapa.stats import wilson
 from lapa.video import encode_mp4
+from sim_finetune.bounds import check_counts
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio, make_env, seed_block
 from sim_finetune.failures import failure
@@ -131,6 +132,7 @@ def merge_rows(parts: Sequence[Part], out: Path) -> list[Row]:
 
 def main(cfg: DictConfig) -> None:
     """`lapa rollout checkpoint=DIR tasks=DIR out=DIR`: every task with the same seeds for whoever plays."""
+    check_counts(cfg, "execute_steps", "episodes_per_task", "batch")
     specs, studio = load_libraries(cfg.tasks), Studio.of(cfg)
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.episodes_per_task)
     player, inputs = OmegaConf.to_yaml(cfg.policy, resolve=True), player_inputs(cfg)

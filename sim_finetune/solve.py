@@ -17,6 +17,7 @@ from lapa.executor import run_all
 from lapa.files import write_json, write_jsonl
 from lapa.stage import open_stage
 from lapa.stats import wilson
+from sim_finetune.bounds import check_counts
 from sim_finetune.control import read_target
 from sim_finetune.env import TaskEnv
 from sim_finetune.episode import Studio, make_env, seed_block
@@ -83,6 +84,7 @@ def summarise(rows: Sequence[Row], simulated_steps: int) -> dict[str, Any]:
 
 def main(cfg: DictConfig) -> None:
     """`lapa solve tasks=LIBRARY/unsolved solver=[mppi,cem] out=DIR`: what can be done without the expert."""
+    check_counts(cfg, "episodes_per_task")
     specs, studio = load_library(Path(cfg.tasks)), Studio.of(cfg)
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.episodes_per_task)
     with open_stage(with_tasks(cfg, specs), inputs={"tasks": manifest_folder(Path(cfg.tasks))}) as stage:

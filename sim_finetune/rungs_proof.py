@@ -1,6 +1,7 @@
 """Rungs R8–R12, which play the task: a candidate in, the same with the oracle's episodes out; ValueError refuses."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,13 @@ from sim_finetune.wording import model_folder
 
 UNDISTURBED = Jolts(chance=0.0, steps=1, size_m=0.0)
 JOLTS = Jolts(chance=0.06, steps=4, size_m=0.04)  # as demonstrations are collected
+KEPT = ("not", "released", "upright")  # what may be asked for although it is so: only in the end, it must be
 IN_HAND = ("grasped", "height_above")  # goals that end with the object in the gripper
 
 
 def oracle(candidate: Candidate, *, seeds: int, share: float, wilson_low: float, hold_s: float) -> Candidate:
-    """R8: the expert, through the policy's own controller, brings the goal about, it holds, and nothing stays in hand.
+    """R8: the expert, through the policy's own controller, brings the goal about, it holds, and nothing stays in hand;
+    and every part of it was brought about, at least once.
 
     Ends with the episode after which the others could not make up for those that failed.
     """
@@ -38,10 +41,33 @@ def oracle(candidate: Candidate, *, seeds: int, share: float, wilson_low: float,
         else:
             kept.append(episode)
         _check_hope(seeds - len(missed), seeds, share, wilson_low, missed)
+    _check_brought_about(env, kept)
     facts: dict[str, Any] = {"solved": len(kept), "seeds": seeds, "wilson_low": wilson(len(kept), seeds).low}
     facts |= {"missed": sorted(missed), "first_seed": kept[0].seed}
     facts["steps"] = float(np.mean([len(episode.success) for episode in kept]))
     return candidate._replace(episodes=tuple(kept), facts=facts)
+
+
+def _check_brought_about(env: TaskEnv, episodes: Sequence[Episode]) -> None:
+    """ValueError when something that is asked for was so at every moment of the episodes: it is not what was done."""
+    left = list(dict.fromkeys(part for goal in env.task_spec.goals() for part in _demands(goal)))
+    for episode in episodes:
+        env.reset(seed=episode.seed)
+        for physics in episode.physics:
+            env.set_physics(physics)
+            left = [part for part in left if part.holds(env.view)]
+            if not left:
+                return
+    words = [f"{part.kind} of {', '.join(name for name, _ in part.names())}" for part in left]
+    raise ValueError(f"asked for, but so from beginning to end of every episode: {'; '.join(words)}")
+
+
+def _demands(goal: Any) -> Iterator[Any]:
+    """The statements all of which must come true; ways that exclude each other count as one."""
+    if goal.kind in ("all", "hold_for"):
+        yield from (demand for part in goal.inner() for demand in _demands(part))
+    elif goal.said and goal.kind not in KEPT:
+        yield goal
 
 
 def _check_hope(at_best: int, seeds: int, share: float, wilson_low: float, missed: dict[int, str]) -> None:

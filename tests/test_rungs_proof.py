@@ -10,6 +10,7 @@ from sim_finetune import rungs_proof
 from sim_finetune.episode import Episode, make_env, play
 from sim_finetune.rungs_proof import UNDISTURBED, learnable, mutated, oracle, replayed
 from sim_finetune.rungs_text import Candidate
+from sim_finetune.spec import read_spec
 
 R8 = {"seeds": 2, "share": 1.0, "wilson_low": 0.3, "hold_s": 0.5}
 
@@ -40,6 +41,15 @@ def test_the_oracle_hands_its_episodes_on_with_what_it_measured():
 def test_why_an_episode_does_not_count_is_said(changes, max_steps, words):
     with pytest.raises(ValueError, match=words):
         oracle(candidate(max_steps=max_steps), **R8 | changes)
+
+
+def test_what_is_asked_for_but_was_so_all_along_is_refused():
+    near = {"kind": "near", "object": "other1", "other": "target", "within_m": 0.2}
+    reach, stage = task("reach"), {"instruction": "near it", "weight": 1, "timeout_s": 9}
+    close = [{**thing.model_dump(), "region_m": [0, -0.05, 0.1, 0.05]} for thing in reach.objects]
+    spec = {**reach.model_dump(mode="json"), "objects": close, "clearance_m": 0.0, "stages": [{**stage, "goal": near}]}
+    with pytest.raises(ValueError, match="so from beginning to end of every episode: near of other1, target$"):
+        oracle(candidate()._replace(spec=read_spec(spec)), **R8)
 
 
 def test_the_oracle_stops_where_no_other_seed_could_help(monkeypatch):

@@ -38,8 +38,7 @@ def settles(
     where the task says that it starts.
     """
     env, deepest_m = make_env(candidate.task, candidate.studio), 0.0
-    for seed in candidate.seeds(placements):
-        env.reset(seed=seed)
+    starts = {seed: env.reset(seed=seed)[1] for seed in candidate.seeds(placements)}
     names = [thing.name for thing in candidate.task.objects]
     for seed in candidate.seeds(seeds):
         env.reset(seed=seed)
@@ -53,7 +52,8 @@ def settles(
             raise ValueError(f"bodies sink {1e3 * deepest_m:.1f} mm into each other (seed {seed})")
         _check_drift(env, before, names, seed, drift_m, drift_rad)
         _check_premises(env, seed, drift_m)
-    return candidate._replace(facts={"deepest_m": deepest_m})
+    done = tuple(seed for seed, info in starts.items() if info["goal_holds"])
+    return candidate._replace(facts={"deepest_m": deepest_m}, done_at_start=done)
 
 
 def _poses(env: TaskEnv) -> tuple[np.ndarray, np.ndarray]:
@@ -132,7 +132,11 @@ def _seen(env: TaskEnv, without: Camera, camera: str) -> Bool[np.ndarray, "h w"]
 def not_solved(
     candidate: Candidate, *, still_seeds: int, still_s: float, random_seeds: int, random_share: float
 ) -> Candidate:
-    """R6: not solved at the start, nor by waiting `still_s` seconds, nor by random actions in more than `random_share`."""
+    """R6: not solved at any start that R4 saw, nor by waiting `still_s` seconds, nor by random actions in more than
+    `random_share`.
+    """
+    if done := candidate.done_at_start:
+        raise ValueError(f"solved by doing nothing: at the start already (seeds {list(done[:5])})")
     short = candidate.studio._replace(max_steps=round(still_s * candidate.studio.control_hz))
     for row in _rows(candidate._replace(studio=short), Still(), still_seeds):
         if row["success_once"]:

@@ -24,6 +24,7 @@ class Candidate(NamedTuple):
     known: tuple[Signature, ...]  # of the tasks it must differ from
     episodes: tuple[Episode, ...]  # those that the oracle solved, from R8 on
     facts: dict[str, Any]  # what the last rung measured
+    done_at_start: tuple[int, ...] = ()  # seeds at whose starts R4 found the goal to hold
 
     @property
     def task(self) -> TaskSpec:

@@ -9,6 +9,9 @@ from small_sim import studio, task
 
 from lapa.config import compose
 from sim_finetune.ladder import PASSED, RUNGS, climb, funnel
+from sim_finetune.rungs_sim import not_solved, settles
+from sim_finetune.rungs_text import Candidate
+from sim_finetune.spec import read_spec
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,15 @@ def test_refused_at_its_rung_with_a_clear_line(case, settings):
     verdict = climb(text, settings=settings, studio=studio(), first_seed=4_000_000)
     assert verdict.rung == rung, verdict.reason
     assert reason in verdict.reason and "\n" not in verdict.reason
+
+
+def test_one_start_at_which_nothing_is_left_to_do_is_one_too_many(settings):
+    spec = read_spec({**json.loads(changed()), "goal": {**json.loads(changed())["goal"], "within_m": 0.1}})
+    blank = Candidate("", spec, studio("hand"), 0, (), (), {})
+    found = settles(blank, **settings["R4_settles"] | {"placements": 30})
+    assert 0 < len(found.done_at_start) < 30 and settles(blank, **settings["R4_settles"]).facts.keys() == {"deepest_m"}
+    with pytest.raises(ValueError, match=rf"at the start already \(seeds \[{found.done_at_start[0]}[],]"):
+        not_solved(found, **settings["R6_not_solved"] | {"still_seeds": 0, "random_seeds": 0})
 
 
 def test_out_of_reach_is_refused_by_inverse_kinematics(settings):

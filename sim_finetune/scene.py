@@ -15,7 +15,6 @@ TABLE_M = (0.36, 0.36)  # half extents; workspace is ±0.25
 CAMERAS = {
     "front": ((0.64, 0.0, 0.74), (-0.01, 0.0, 0.05), 40.0),
     "side": ((0.05, -0.85, 0.55), (0.03, 0.0, 0.05), 40.0),
-    "corner": ((0.55, -0.62, 0.50), (0.0, 0.0, 0.03), 36.0),
     "top": ((0.0, 0.0, 1.15), (0.001, 0.0, 0.0), 32.0),
 }
 # Half extents [m] and grey of things that only stand about; "/" first: no object's name can begin so.

@@ -104,7 +104,7 @@ def read_spec(source: str | bytes | Mapping[str, Any], seed: int | None = None) 
 
     A document with drawn values (see values.py) is a family of tasks: each seed is one of them.
     """
-    if (family := family_of(source)) is not None:
+    if (family := _family(source)) is not None:
         if seed is None:
             raise ValueError("not a task spec: it has values to draw; a seed makes it one")
         source = resolve(family, np.random.default_rng(seed))
@@ -117,7 +117,7 @@ def read_spec(source: str | bytes | Mapping[str, Any], seed: int | None = None) 
         raise ValueError("not a task spec: " + "; ".join(faults)) from None
 
 
-def family_of(source: str | bytes | Mapping[str, Any]) -> Any:
+def _family(source: str | bytes | Mapping[str, Any]) -> Any:
     """The document when it has values to draw; None when it is literal, or no JSON (which pydantic says better)."""
     try:
         document = json.loads(source) if isinstance(source, (str, bytes)) else source

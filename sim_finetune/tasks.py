@@ -18,14 +18,25 @@ from lapa.files import atomic_path, write_json
 from sim_finetune.album import SHEET, contact_sheet, first_picture, write_mp4, write_png
 from sim_finetune.episode import Studio, kept_env, play
 from sim_finetune.ladder import PASSED, RUNGS, Verdict, climb
-from sim_finetune.library import SEEDS, SUFFIXES, library_path, load_evidence, load_library, load_task, save_task
+from sim_finetune.library import (
+    MOST_BYTES,
+    SEEDS,
+    SUFFIXES,
+    library_path,
+    load_evidence,
+    load_library,
+    load_task,
+    save_task,
+)
 from sim_finetune.predicates import every
 from sim_finetune.quality import measure_library
+from sim_finetune.reading import read_json
 from sim_finetune.rollout import task_name
 from sim_finetune.rungs_proof import UNDISTURBED
 from sim_finetune.scene import build_scene
 from sim_finetune.shipping import ship
-from sim_finetune.spec import TaskSpec, family_of, json_schema
+from sim_finetune.spec import TaskSpec, json_schema
+from sim_finetune.values import MAX_DEPTH, has_values
 
 SCHEMA = "task.schema.json"
 
@@ -136,8 +147,14 @@ def validate(cfg: DictConfig, console: Console) -> None:
 
 def _text(path: Path, seed: int) -> str:
     """What the ladder judges: a JSON file as it stands; YAML, or the task that a seed draws, as JSON."""
-    if path.suffix == ".json" and family_of(path.read_text()) is None:
-        return path.read_text()
+    if path.suffix == ".json":
+        text = path.read_text()
+        try:
+            literal = not has_values(read_json(text, max_bytes=MOST_BYTES, max_depth=MAX_DEPTH))
+        except ValueError:  # R0 tells what is wrong with it
+            literal = True
+        if literal:
+            return text
     return load_task(path, seed).model_dump_json()
 
 

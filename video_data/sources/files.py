@@ -21,10 +21,17 @@ def files_under(folder: Path | str, above: tuple[Place, ...] = ()) -> Iterator[s
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
-        if os.path.isdir(entry.path):  # unlike the entry's own it takes a link to itself
+        if _is_folder(entry):
             yield from (f"{entry.name}/{path}" for path in files_under(entry.path, (*above, here)))
         else:
             yield entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()  # of all but links without another look at the disk
+    except OSError:  # a link to itself
+        return False
 
 
 @lru_cache(maxsize=1 << 16)  # tables have millions of rows and name each video often

@@ -57,7 +57,7 @@ class Policy:
         self.model.trunk.backbone.tokenise([self._told(observation)], torch.device("cpu"))
 
     def act_batch(self, observations: Sequence[Observation]) -> list[ActionChunk]:
-        """One pass for all; ValueError names a camera that is missing or a state of another size."""
+        """One pass for all; ValueError names a camera that is missing, a state of another size, actions that are no numbers."""
         for observation in observations:
             checked(observation)
             self._check_cameras(observation)
@@ -67,7 +67,9 @@ class Policy:
         state = torch.stack([o.state for o in filled]).to(self.device)
         state = state if self.body is None else self.body.widen_state(state)
         actions = self.model.act(images, [self._told(o) for o in filled], state)
-        return [ActionChunk(chunk) for chunk in actions[: len(observations), :, : len(self.action_names)].cpu()]
+        chunks = actions[: len(observations), :, : len(self.action_names)].cpu()
+        self._check_finite(chunks)
+        return [ActionChunk(chunk) for chunk in chunks]
 
     def _told(self, observation: Observation) -> str:
         return tell(observation.text, self.embodiment) if self.name_robot else observation.text
@@ -82,6 +84,13 @@ class Policy:
         missing = [name for name in self.cameras if name not in observation.images]
         if missing:
             raise ValueError(f"no camera {missing[0]!r}; this observation has {sorted(observation.images)}")
+
+    def _check_finite(self, chunks: Float32[Tensor, "b n a"]) -> None:
+        """No robot is to be told NaN: of weights that diverged, or a state beyond all measure."""
+        fine = chunks.isfinite().all(dim=(0, 1)).tolist()
+        if not all(fine):
+            wrong = ", ".join(name for name, each in zip(self.action_names, fine, strict=True) if not each)
+            raise ValueError(f"the policy {self.hash} answers what is not finite at {wrong}")
 
     def _check_state(self, state: Float32[Tensor, "s"]) -> None:
         names = self.state_names
@@ -135,6 +144,7 @@ def load_latent(path: str | Path, device: str) -> Thinker:
     folder = Path(path)
     model = LatentModel(**_settings(folder, kind="latent", words="a latent policy")["model"])
     checkpoint.load_weights(folder, model)
+    checkpoint.weights_hash(folder)
     return Thinker(model=model, device=torch.device(device))
 
 

@@ -12,19 +12,21 @@ from policy.models import ActionModel, LatentModel
 NAMES = ("embodiment", "state_names", "action_names", "absolute")
 
 
-def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any]) -> None:
-    """Everything of a latent policy, to go on training it; ValueError when its codebook is another."""
-    saved = checkpoint.load_settings(folder)
-    _check_kind(folder, saved, "latent")
+def inherit_latents(model: LatentModel, folder: Path, settings: dict[str, Any], quantizer: str | None) -> None:
+    """Everything of a latent policy, to go on training it; ValueError when its codebook is another.
+
+    quantizer: hash of the one whose codes are to be learnt now, None where it is not known.
+    """
+    saved = _intact(folder, "latent")
     _check_codebook(folder, saved["model"], settings, ("num_codes", "codes_per_step"))
+    _check_quantizer(folder, saved, quantizer)
     _check_same(folder, saved["model"], settings, ("backbone", "head", "gaps_s", "future"))
     checkpoint.load_weights(folder, model)
 
 
 def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) -> None:
     """The trunk of a latent policy, or all of an action policy of this robot (policy/preflight.py has seen to that)."""
-    saved = checkpoint.load_settings(folder)
-    _check_kind(folder, saved, "latent", "action")
+    saved = _intact(folder, "latent", "action")
     _check_codebook(folder, saved["model"], settings, ("codes_per_step",))
     if saved["kind"] == "action":
         _check_same(folder, saved["model"], settings, ("backbone", "head", "chunk_steps", "normalisation", *NAMES))
@@ -37,9 +39,9 @@ def inherit_trunk(model: ActionModel, folder: Path, settings: dict[str, Any]) ->
 def inherit_codes(folder: Path, labels: dict[str, Any]) -> nn.Module:
     """The code head of the latent policy in `folder`, trained as it is; ValueError when `labels`, a sidecar's manifest, are
     of another codebook or gap."""
-    saved = checkpoint.load_settings(folder)
-    _check_kind(folder, saved, "latent")
+    saved = _intact(folder, "latent")
     _check_codebook(folder, saved["model"], labels, ("num_codes", "codes_per_step"))
+    _check_quantizer(folder, saved, labels["inputs"].get("quantizer"))
     if saved["model"]["gaps_s"] != [labels["gap_s"]]:
         raise ValueError(f"{folder} looks {saved['model']['gaps_s']} s ahead; these codes tell of {labels['gap_s']} s")
     model = LatentModel(**saved["model"])
@@ -56,9 +58,13 @@ def inherit_statistics(folder: Path, head: dict[str, Any]) -> dict[str, Any] | N
     return saved["model"]["statistics"] if alike else None
 
 
-def _check_kind(folder: Path, saved: dict[str, Any], *kinds: str) -> None:
+def _intact(folder: Path, *kinds: str) -> dict[str, Any]:
+    """The settings of a model of one of `kinds`, whose weights are those that its manifest tells of."""
+    saved = checkpoint.load_settings(folder)
     if saved.get("kind") not in kinds:
         raise ValueError(f"{folder} holds a model of kind {saved.get('kind')!r}; init_from takes {' or '.join(kinds)}")
+    checkpoint.weights_hash(folder)
+    return saved
 
 
 def _check_codebook(folder: Path, saved: dict[str, Any], settings: dict[str, Any], keys: tuple[str, ...]) -> None:
@@ -66,6 +72,13 @@ def _check_codebook(folder: Path, saved: dict[str, Any], settings: dict[str, Any
     if theirs != ours:
         names = ", ".join(keys)
         raise ValueError(f"{folder} was trained on codes of another codebook: {names} = {theirs} there, {ours} here")
+
+
+def _check_quantizer(folder: Path, saved: dict[str, Any], ours: str | None) -> None:
+    """Of equal sizes, but trained apart, the same number means something else."""
+    theirs = saved.get("facts", {}).get("quantizer")
+    if theirs and ours and theirs != ours:
+        raise ValueError(f"{folder} was trained on another quantizer's codes ({theirs[:8]}; these are of {ours[:8]})")
 
 
 def _check_same(folder: Path, saved: dict[str, Any], settings: dict[str, Any], keys: tuple[str, ...]) -> None:

@@ -36,10 +36,10 @@ class LatentPolicy(PolicyModule):
         self.settings = {key: facts[key] for key in ("num_codes", "codes_per_step", "cameras", "gaps_s")}
         self.settings |= {"backbone": self.backbone, "head": self.head}
         self.settings["future"] = self.future if self.future["weight"] else None
-        self.facts = {key: facts[key] for key in ("fps", "gap_s", "image_px", "mixture") if key in facts}
+        self.facts = {key: facts[key] for key in ("fps", "gap_s", "image_px", "mixture", "quantizer") if key in facts}
         self.model = LatentModel(**self.settings)
         if self.init_from is not None:
-            inherit_latents(self.model, Path(self.init_from), self.settings)
+            inherit_latents(self.model, Path(self.init_from), self.settings, facts.get("quantizer"))
 
     def training_step(self, batch: LatentStep, _: int) -> Tensor:
         """Cross-entropy, mean over the k codes; the image decoder's error beside it where there is one."""

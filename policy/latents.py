@@ -130,7 +130,8 @@ class LatentData(StreamData):
         ours = {key: labels[key] for key in (*SHARED, "gap_s") if key in labels}
         gaps_s = list(dict.fromkeys(float(each.labels["gap_s"]) for each in self.sources.values()))
         counts = {name: each.batch_size for name, each in self.sources.items()}
-        return super().facts() | ours | {"cameras": [self.camera], "gaps_s": gaps_s, "mixture": counts}
+        ours |= {"cameras": [self.camera], "gaps_s": gaps_s, "quantizer": labels["inputs"].get("quantizer")}
+        return super().facts() | ours | {"mixture": counts}
 
 
 def text_length(step: LatentStep) -> int:

@@ -50,9 +50,12 @@ def write_clips(folder: Path, *, count: int = 20, first: int = 0) -> Path:
     return folder
 
 
-def write_codes(folder: Path, clips: Path, *, num_codes: int = 8, count: int = 20, prefix: str = "c") -> Path:
+def write_codes(
+    folder: Path, clips: Path, *, num_codes: int = 8, count: int = 20, prefix: str = "c", quantizer: Path | None = None
+) -> Path:
     """Codes for `write_clips`: code j of clip i at frame t is (i + j + t) modulo num_codes."""
-    with open_stage(OmegaConf.create({"out": str(folder), "num_codes": num_codes}), {"clips": clips}) as stage:
+    inputs = {"clips": clips, "quantizer": quantizer}
+    with open_stage(OmegaConf.create({"out": str(folder), "num_codes": num_codes}), inputs) as stage:
         grid = np.arange(FRAMES - 5)[:, None] + np.arange(4)
         rows = {f"{prefix}{i}": ((grid + i) % num_codes).astype(np.int16) for i in range(count)}
         save_file(rows, folder / "codes-000000.safetensors")

@@ -101,6 +101,15 @@ def test_what_is_masked_teaches_nothing(head, batch):
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2]) and found[0].abs().max() > 0
 
 
+def test_a_moment_that_nobody_acted_teaches_nothing(head, batch):
+    hidden, state, wanted, mask = batch
+    hidden.requires_grad_()
+    mask[2:] = False
+    torch.manual_seed(2)
+    head.loss(hidden, state, wanted, mask).backward()
+    assert (hidden.grad[2:] == 0).all() and (hidden.grad[:2] != 0).any()
+
+
 def test_masked_mean_counts_steps_not_joints():
     errors = torch.tensor([[[1.0, 1.0], [3.0, 9.0], [7.0, 7.0]]])
     mask = torch.tensor([[[True, True], [True, False], [False, False]]])

@@ -1,10 +1,14 @@
 """ActionPolicy with keep_latents: codes go on being learnt beside actions, and the policy that is kept is a plain one."""
 
+import shutil
+
 import pytest
 import torch
 
 from lapa import checkpoint
+from lapa.files import write_json
 from lapa.metrics import read_metrics
+from lapa.stage import read_manifest
 from lapa.train import main
 from policy import infer
 from tests import policy_toys as toys
@@ -66,6 +70,15 @@ def test_what_keeping_needs(folders, tmp_path):
         ValueError, match=r"another codebook: num_codes, codes_per_step = \[8, 4\] there, \[16, 4\] here"
     ):
         built("action_policy", *settings((demos, others, latent)))
+    apart = [toys.write_clips(tmp_path / name, count=count) for name, count in (("one", 1), ("two", 2))]
+    codes = [toys.write_codes(tmp_path / f"{each.name}_codes", demos, prefix="d", quantizer=each) for each in apart]
+    told = shutil.copytree(latent, tmp_path / "told")
+    saved = checkpoint.load_settings(told)
+    saved["facts"]["quantizer"] = read_manifest(codes[0])["inputs"]["quantizer"]
+    write_json(told / checkpoint.SETTINGS, saved)
+    built("action_policy", *settings((demos, codes[0], told)))
+    with pytest.raises(ValueError, match="told was trained on another quantizer's codes"):
+        built("action_policy", *settings((demos, codes[1], told)))
     missing = toys.write_codes(tmp_path / "missing", demos, prefix="x")
     _, data = built("action_policy", f"demos={demos}", f"codes={missing}", "init_from=null")
     with pytest.raises(ValueError, match="demonstration 'd[0-9]+' has no codes"):

@@ -159,6 +159,19 @@ def test_another_codebook(latent, tmp_path):
         built("latent_policy", *more)
 
 
+def test_codes_of_another_quantizer_of_the_same_sizes(tmp_path):
+    clips, (one, two) = (
+        toys.write_clips(tmp_path / "clips"),
+        [toys.write_clips(tmp_path / f"q{i}", count=i) for i in (1, 2)],
+    )
+    codes = [toys.write_codes(tmp_path / f"codes_{each.name}", clips, quantizer=each) for each in (one, two)]
+    main(toys.train_config("latent_policy", f"clips={clips}", f"codes={codes[0]}", f"out={tmp_path / 'out'}"))
+    on = [f"clips={clips}", f"model.init_from={tmp_path / 'out'}"]
+    built("latent_policy", *on, f"codes={codes[0]}")
+    with pytest.raises(ValueError, match="out was trained on another quantizer's codes"):
+        built("latent_policy", *on, f"codes={codes[1]}")
+
+
 def test_another_number_of_codes(latent, demos):
     with pytest.raises(ValueError, match=r"codes_per_step = \[4\] there, \[2\] here"):
         built("action_policy", f"demos={demos}", f"init_from={latent}", "model.codes_per_step=2")
@@ -183,6 +196,24 @@ def test_a_checkpoint_that_lacks_tensors(latent, demos, tmp_path):
     save_file(weights, folder / checkpoint.WEIGHTS)
     with pytest.raises(ValueError, match=r"old does not fit: queries is missing \(1 in all\)"):
         built("action_policy", f"demos={demos}", f"init_from={folder}")
+
+
+def test_what_a_training_starts_from_must_be_whole(latent, demos, tmp_path):
+    folder = shutil.copytree(latent, tmp_path / "flipped")
+    path = folder / checkpoint.WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(ValueError, match="is damaged: its hash"):
+        built("action_policy", f"demos={demos}", f"init_from={folder}")
+    with pytest.raises(ValueError, match="is damaged: its hash"):
+        infer.load_latent(folder, device="cpu")
+
+
+def test_a_robot_is_never_told_what_is_no_number(action):
+    policy = infer.load(action, device="cpu")
+    with torch.no_grad():
+        policy.model.trunk.queries[0] = float("nan")
+    with pytest.raises(ValueError, match="answers what is not finite at joint1, joint2, gripper"):
+        policy.act(observation())
 
 
 def test_two_cameras(tmp_path):

@@ -44,15 +44,17 @@ class FastHead(nn.Module):
         self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"], wanted: Float[Tensor, "b n a"],
         mask: Bool[Tensor, "b n a"],
     ) -> Float[Tensor, ""]:  # fmt: skip
-        """Cross-entropy [nats] of the next token, the end among them. Tokens are made on the CPU."""
+        """Cross-entropy [nats] of the next token, the end among them; a row all masked tells none. Tokens are made on the CPU."""
         held = _held(Examples(wanted.detach().float().cpu().numpy(), mask.cpu().numpy()))
         ids = self._padded(self.tokens.encode(held.chunks)).to(hidden.device)
+        ids[~mask.flatten(1).any(dim=1).to(ids.device)] = IGNORED
         begin = torch.full_like(ids[:, :1], self.edge)
         words = self.decoder.embed_tokens(torch.cat([begin, ids[:, :-1].clamp(min=0)], dim=1))
         prefix = self._prefix(hidden, state)
         found = self.decoder(inputs_embeds=torch.cat([prefix, words], dim=1)).last_hidden_state
         logits = self.read(found[:, prefix.shape[1] :]).float()
-        return nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=IGNORED)
+        total = nn.functional.cross_entropy(logits.flatten(0, 1), ids.flatten(), ignore_index=IGNORED, reduction="sum")
+        return total / (ids != IGNORED).sum()
 
     def act(self, hidden: Float[Tensor, "b k d"], state: Float[Tensor, "b s"]) -> Float[Tensor, "b n a"]:
         """The likeliest token after the other, until every row has ended or is as long as a chunk can be."""

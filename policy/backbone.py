@@ -29,7 +29,7 @@ class Backbone(Protocol):
     width: int  # of the hidden states, and of the queries it is given
 
     def tokenise(self, texts: list[str], device: device) -> Words:
-        """Instructions → tokens on `device`; empty text is allowed."""
+        """Instructions → tokens on `device`; empty text is allowed. By `words`, a policy.readers.Reader."""
 
     def prepare(self, images: UInt8[Tensor, "b c 3 h w"]) -> Tensor:
         """Pixels of c cameras in [0, 255] → what `forward` takes, on the same device."""

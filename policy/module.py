@@ -42,6 +42,10 @@ class PolicyModule(L.LightningModule):
         self._look: Any = None  # the hook that measures
         self.beside_words = 0  # tokens of a sample that are no words
 
+    def setup(self, stage: str) -> None:
+        """A film's words may be as long as they like: the end of long ones is not read."""
+        self.model.trunk.backbone.words.cut = True
+
     def configure_model(self) -> None:
         """On every rank, before the strategy looks at the weights: freeze those whose rate is 0, as DDP waits for the
         gradient of all others; divide them where it divides.

@@ -49,6 +49,12 @@ def built(folders, *more):
     return module, data, next(iter(data._loader(data.stream("train"))))
 
 
+def test_a_film_of_many_words_is_learnt_from(folders, tmp_path):
+    with pytest.warns(UserWarning, match="cut in training"):
+        main(toys.train_config("latent_policy", *words(folders, f"out={tmp_path}", "model.backbone.words.max_words=3")))
+    assert read_manifest(tmp_path)["count"] == 4
+
+
 def test_a_step_tells_what_was_before_and_comes_after():
     frames = torch.arange(9, dtype=torch.uint8)[:, None, None, None].expand(9, 3, 4, 4)
     sample = {"__key__": "a", "frames": frames, "json": {"text": ""}, "state.npy": np.arange(18.0).reshape(9, 2)}

@@ -29,6 +29,22 @@ def test_a_text_too_long_is_named():
         HashedWords(buckets=16, max_words=64, pad_words=0).tokenise(["a " * 5000])
 
 
+def test_in_training_a_long_text_loses_its_end():
+    reader = HashedWords(buckets=4096, max_words=2, pad_words=0)
+    reader.cut = True
+    with pytest.warns(UserWarning, match="more than max_words=2 words are cut"):
+        found = reader.tokenise(["reach the RED block!", "reach"])
+    assert found.tokens.tolist() == [[2539, 634], [2539, 0]]
+
+
+@needs_minilm
+def test_an_encoder_is_not_given_more_than_it_reads():
+    reader = MiniLMWords(max_words=4, pad_words=0)
+    reader.cut = True
+    with pytest.warns(UserWarning, match="max_words=4 tokens are cut"):
+        assert reader.tokenise(["word " * 10_000, "reach"]).tokens.shape[:2] == (2, 4)
+
+
 def test_there_are_two_padded_shapes_at_most():
     reader = HashedWords(buckets=16, max_words=8, pad_words=4)
     lengths = [reader.tokenise(["a " * count]).mask.shape[1] for count in (0, 1, 4, 5, 8)]

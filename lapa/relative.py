@@ -1,6 +1,10 @@
 """Names of a robot's states and actions in; which state each action is relative to out."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lapa.stage import read_manifest
 
 STILL = 1e-5  # a standard deviation below this is a quantity that never changes: it is not scaled
 
@@ -12,3 +16,11 @@ def state_sources(state_names: Sequence[str], action_names: Sequence[str], absol
             raise ValueError(f"no action {name!r} to keep absolute; this robot has {list(action_names)}")
     places = {name: i for i, name in enumerate(state_names) if name not in absolute}
     return [places.get(name, -1) for name in action_names]
+
+
+def acted_manifest(folder: str | Path) -> dict[str, Any]:
+    """The manifest of a robot's demonstrations; ValueError where the folder holds something that nobody acted."""
+    manifest = read_manifest(Path(folder))
+    if not {"embodiment", "state_names", "action_names", "cameras"} <= manifest.keys():
+        raise ValueError(f"{folder} holds {manifest['record']}, without actions; give demonstrations (`lapa collect`)")
+    return manifest

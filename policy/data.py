@@ -10,9 +10,8 @@ import torch
 from jaxtyping import UInt8
 
 from lapa.records import Demo, checked
-from lapa.relative import state_sources
+from lapa.relative import acted_manifest, state_sources
 from lapa.shards import ShardIndex, shard_paths
-from lapa.stage import read_manifest
 from lapa.stream import StreamData
 from lapa.video import decode_mp4
 from policy.latents import CODES, Codes, labels_of
@@ -75,7 +74,7 @@ class DemoData(StreamData):
         self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int,
         codes: str | Path | None, **stream: Any,
     ) -> None:  # fmt: skip
-        self.cameras = list(read_manifest(Path(folder))["cameras"])
+        self.cameras = list(acted_manifest(folder)["cameras"])
         self.chunk_steps, self.absolute = chunk_steps, list(absolute)
         self.labels = None if codes is None else labels_of(Path(folder), Path(codes))
         rows = {} if codes is None else read_sidecars(Path(codes), CODES)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from lapa.executor import run_all
 from lapa.files import write_json, write_jsonl
-from lapa.relative import STILL
+from lapa.relative import STILL, acted_manifest
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, open_stage, read_manifest
 from lapa.stats import signed_rank_p
@@ -53,7 +53,7 @@ def main(cfg: DictConfig) -> None:
 
 def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> None:
     """ValueError when the demonstrations are another robot's, or were trained on."""
-    facts, trained = read_manifest(demos), training_of(policy)
+    facts, trained = acted_manifest(demos), training_of(policy)
     check_demos(policy, {name: facts[name] for name in FACTS if name in facts})
     if manifest_hash(demos) in trained["inputs"].values():
         own = trained["config"]["data"]["val_percent"]

@@ -74,7 +74,8 @@ def _step(sample: dict[str, Any], i: int, reading: Reading) -> Demo:
 def _truth(sample: dict[str, Any], i: int, reading: Reading) -> Float32[Tensor, "n d"]:
     if not reading.told:
         return torch.full((reading.chunk_steps, len(reading.sources)), torch.nan)
-    chunk, _ = cut_chunk(sample["action.npy"].astype(np.float32), i, reading.chunk_steps)
+    told = sample.get("executed.npy", sample["action.npy"])  # what labels tell is what was sent, with pushes and all
+    chunk, _ = cut_chunk(told.astype(np.float32), i, reading.chunk_steps)
     return torch.from_numpy(chunk - _base(sample["state.npy"][i], reading) + _base(reading.state, reading))
 
 

@@ -11,7 +11,7 @@ from einops import rearrange
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from lapa.relative import STILL, state_sources
+from lapa.relative import STILL, acted_manifest, state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import StreamData
@@ -89,11 +89,7 @@ class ActionData(StreamData):
     def __init__(
         self, *, folder: str | Path, gap_s: float, absolute: list[str], pairs_per_clip: int, **stream: Any
     ) -> None:
-        manifest = read_manifest(Path(folder))
-        if not {"state_names", "action_names"} <= manifest.keys():
-            raise ValueError(
-                f"{folder} holds {manifest['record']}, without actions; give demonstrations (`lapa collect`)"
-            )
+        manifest = acted_manifest(folder)
         self.gap, self.names = gap_frames(gap_s, manifest["fps"]), list(manifest["action_names"])
         self.absolute = [name for name in absolute if name in self.names]
         self.sources = state_sources(manifest["state_names"], self.names, self.absolute)

@@ -86,7 +86,7 @@ class HfVision(FrozenEncoder):
         facts, _ = ImageProcessingMixin.get_image_processor_dict(self.name)
         if "image_mean" in facts:
             self.mean, self.spread = (torch.tensor(facts[key])[:, None, None] for key in ("image_mean", "image_std"))
-        model: Any = AutoModel.from_pretrained(self.name)
+        model: Any = AutoModel.from_pretrained(self.name, trust_remote_code=False)
         return getattr(model, "vision_model", model)
 
     def features(self, network: nn.Module, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c gh gw"]:

@@ -1,13 +1,16 @@
 """policy.backbones.hf: on tiny random instances of each family it computes what transformers' own forward computes."""
 
+import json
+
 import pytest
 import torch
 from einops import rearrange
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from lapa import checkpoint
 from policy.backbones.hf import _places
 from policy.backbones.look import Seen
-from tests.backbone_toys import FAMILIES, IMAGE_TOKEN, build, picture
+from tests.backbone_toys import FAMILIES, IMAGE_TOKEN, build, picture, settings
 
 LAST = torch.tensor([[3, 5, 7]])  # words that we give as queries
 
@@ -69,6 +72,20 @@ def test_what_nothing_depends_on_is_kept_but_not_trained(tmp_path):
     assert some.state_dict().keys() == every.state_dict().keys()
     with pytest.raises(ValueError, match="no parameter of this model is called 'no.such'"):
         build("hf_llava", tmp_path, unused=["no.such"])
+
+
+def test_a_repositorys_own_code_is_not_even_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    rows, folder = settings("hf_llava", tmp_path), tmp_path
+    found = json.loads((folder / "config.json").read_text()) | {
+        "model_type": "own",
+        "auto_map": {"AutoConfig": "own.Own"},
+    }
+    (folder / "config.json").write_text(json.dumps(found))
+    (folder / "own.py").write_text("raise SystemExit('ran')")
+    for pretrained in (False, True):
+        with pytest.raises(ValueError, match="trust_remote_code"):
+            checkpoint.build(rows | {"pretrained": pretrained}, allowed=("policy.",))
 
 
 def test_weights_in_bf16(tmp_path):

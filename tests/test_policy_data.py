@@ -133,6 +133,11 @@ def test_a_share_of_the_demonstrations_lies_in_a_larger_one_and_leaves_validatio
     assert all(clips["val"] == streams[3]["val"] for clips in streams) and not trained[3] & set(streams[3]["val"])
 
 
+def test_clips_are_no_demonstrations(clips):
+    with pytest.raises(Exception, match="holds Clip, without actions; give demonstrations"):
+        demonstrations(clips)
+
+
 def test_statistics_of_a_share_are_of_that_share(tmp_path):
     folder = toys.write_demos(tmp_path / "demos")
     data = demonstrations(folder, "data.train_percent=1")

@@ -189,6 +189,13 @@ def test_a_token_is_asked_for_and_health_is_not(checkpoint, monkeypatch):
         assert remote(port).embodiment == "panda"
 
 
+def test_a_token_of_digits_is_one_and_an_empty_one_is_none(checkpoint):
+    with serving.running(serving.build(checkpoint, "token=12345678")) as port:
+        assert openpi(port, "12345678").infer(serving.toy_request())["actions"].shape == (8, 3)
+    with pytest.raises(Exception, match="token is empty"):
+        serving.build(checkpoint, "token=''")
+
+
 def test_no_more_clients_than_allowed(checkpoint):
     from websockets.exceptions import InvalidStatus
 

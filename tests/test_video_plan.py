@@ -195,6 +195,14 @@ def test_what_does_not_fit_is_named(trained, clips, tmp_path):
     wrist = toys.write_demos(tmp_path / "wrist", cameras=("wrist",))
     with pytest.raises(ValueError, match=r"cameras: \['front'\] → \['wrist'\]"):
         built(wrist, f"init_from={trained}", painter=painter)
+    with pytest.raises(ValueError, match="no clip to train on: all .* are held out"):
+        built(clips, "data.val_percent=100")
+    short = tmp_path / "short"
+    with open_stage(OmegaConf.create({"out": str(short)}), {}) as stage:
+        write_shard(short / "clips-000000.tar", [moving(0)])
+        stage.finish(record="Clip", count=1, fps=10, image_px=toys.PX, min_clip_s=0.8)
+    with pytest.raises(Exception, match=r"gap_s=0\.9 needs longer clips than 0\.8 s"):
+        built(short, "data.gap_s=0.9")
     with pytest.raises(Exception, match="image_px 32 a multiple of patch_px; got 4, 1.5, 5"):
         built(clips, "model.head.patch_px=5")
 
@@ -246,3 +254,7 @@ def test_foreseen_is_what_validation_tells_and_a_picture(trained, clips, tmp_pat
     again = [f"plan={trained}", f"clips={small}", f"out={tmp_path / 'again'}"]
     with pytest.raises(ValueError, match="is longer than 2 gaps of 5 frames"):
         foresee.main(compose("foresee", [*again, "val_percent=0"]))
+    with pytest.raises(ValueError, match="trained on .*: it held out val_percent=10, not 40"):
+        foresee.main(
+            compose("foresee", [f"plan={trained}", f"clips={clips}", f"out={tmp_path / 'o'}", "val_percent=40"])
+        )

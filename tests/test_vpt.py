@@ -20,6 +20,7 @@ from lapa.stage import open_stage, read_manifest
 from lapa.stream import read_clip
 from lapa.train import main
 from policy import infer
+from policy.pseudo import Reading, _truth
 from policy.pseudo_policy import ignore_state
 from quantizer.actions import true_actions
 from tests import policy_toys as toys
@@ -146,6 +147,15 @@ def test_where_clips_know_their_actions_errors_are_against_the_truth(root, tmp_p
         module.eval().validation_step(batch, 0)
     assert found["val/label_error"] < 1e-5 and found["val/truth_error"] == pytest.approx(found["val/loss"].item())
     assert found["val/loss"] > 0.1
+
+
+def test_the_truth_of_a_pushed_robot_is_what_it_was_sent():
+    sample = toys.demo(0, ("front",), 3)
+    told = sample["action.npy"] + 1
+    sources, state = [0, 1, -1], np.zeros(3, np.float32)
+    reading = Reading(rows={}, camera="front", state=state, sources=sources, chunk_steps=4, steps_per_clip=1, told=True)
+    wanted, sent = (_truth({**sample, **more}, 2, reading) for more in ({}, {"executed.npy": told}))
+    torch.testing.assert_close(sent, wanted + 1)
 
 
 def test_labels_of_demonstrations_are_held_against_the_truth(root, tmp_path):

@@ -121,13 +121,14 @@ def _keep_from_training(model: nn.Module, unused: Sequence[str]) -> None:
 
 def _load(name: str, attention: str, *, pretrained: bool) -> tuple[Any, Any]:
     """Tokenizer and the model without its language head; ValueError when there is no such model."""
+    ours = {"trust_remote_code": False}  # never a repository's own, not even after asking
     options: dict[str, Any] = {"dtype": torch.float32, "attn_implementation": attention}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(name, **ours)
         if pretrained:
-            whole = AutoModelForImageTextToText.from_pretrained(name, use_safetensors=True, **options)
+            whole = AutoModelForImageTextToText.from_pretrained(name, use_safetensors=True, **ours, **options)
         else:
-            whole = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(name), **options)
+            whole = AutoModelForImageTextToText.from_config(AutoConfig.from_pretrained(name, **ours), **ours, **options)
     except OSError as error:
         raise ValueError(f"no image-text model {name!r} here or on the hub: {str(error).splitlines()[0]}") from error
     return tokenizer, whole.model

@@ -55,14 +55,16 @@ class _Newcomer(ServerConnection):
 
 
 class PolicyServer:
-    """token: None lets everybody in. max_batch, max_wait_ms: see Batches. keys, resize: see read_observation."""
+    """token: None lets everybody in, an empty one nobody. max_batch, max_wait_ms: see Batches. keys, resize: read_observation."""
 
     def __init__(
-        self, *, policy: Served, keys: Keys, resize: bool, token: str | None, limits: Limits, max_batch: int,
+        self, *, policy: Served, keys: Keys, resize: bool, token: str | int | None, limits: Limits, max_batch: int,
         max_wait_ms: float,
     ) -> None:  # fmt: skip
         self.policy, self.limits = policy, limits
-        self._token = None if token is None else token.encode()
+        self._token = None if token is None else str(token).strip().encode()
+        if self._token == b"":
+            raise ValueError("token is empty, which would let everybody in: give one, or token=null")
         self._read = partial(read_observation, policy=policy, keys=keys, resize=resize)
         self._batches = Batches(
             act=policy.act_batch, max_batch=max_batch, max_wait_ms=max_wait_ms, clients=lambda: len(self._open)

@@ -16,7 +16,7 @@ from lapa.relative import STILL
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import Batches, StreamData, read_clip
-from lapa.video import gap_frames
+from lapa.video import gap_in
 
 MEASURED_CLIPS = 64  # enough to know by how much pictures change
 MOMENTS = 4  # of a clip whose changes are looked at
@@ -70,7 +70,7 @@ class PlanData(StreamData):
         check_alike(sights, words="one picture size and rate")
         manifest = read_manifest(self.folders[MAIN])
         self.camera, self.num_frames = manifest.get("cameras", [camera])[0], num_frames
-        self.gap = gap_frames(gap_s, manifest["fps"])
+        self.gap = min(gap_in(read_manifest(path), gap_s) for path in self.folders.values())  # of one rate
         take = partial(
             take_plans, camera=self.camera, gap=self.gap, num_frames=num_frames, steps_per_clip=steps_per_clip
         )
@@ -103,6 +103,8 @@ class PlanData(StreamData):
         """Frames of up to `count` training clips of a folder, evenly chosen."""
         index = ShardIndex(shard_paths(folder))
         training = self.training_clips(index.keys)
+        if not len(training):
+            raise ValueError(f"{folder} has no clip to train on: all {len(index)} are held out (data.val_percent)")
         for i in training[:: -(-len(training) // count)]:
             yield read_clip(index, i)["frames"]
 

@@ -15,7 +15,7 @@ from torch.utils.data import default_collate
 from lapa.files import write_json
 from lapa.pictures import save_grid
 from lapa.shards import ShardIndex, shard_paths
-from lapa.stage import open_stage, read_manifest
+from lapa.stage import manifest_hash, open_stage, read_manifest
 from lapa.stream import read_clip, split_indices
 from lapa.video import gap_frames
 from policy.trunk import stack_cameras
@@ -31,7 +31,7 @@ def main(cfg: DictConfig) -> None:
         if stage.done:
             return
         plan = load_plan(cfg.plan, cfg.device)
-        starts = read_starts(Path(cfg.clips), plan, cfg)
+        starts = read_starts(Path(cfg.clips), plan, cfg, held_out(Path(cfg.plan), Path(cfg.clips), cfg.val_percent))
         now, texts = stack_cameras(starts.images, plan.cameras), list(starts.text)
         guesses = {
             "imagined": plan.imagine(now, texts),
@@ -46,15 +46,24 @@ def main(cfg: DictConfig) -> None:
     Console().print(table(found, plan.gap_s, len(texts)))
 
 
-def read_starts(folder: Path, plan: Planner, cfg: DictConfig) -> PlanStep:
+def held_out(plan: Path, clips: Path, val_percent: int | None) -> int:
+    """How many percent of the clips to read; ValueError when the plan was trained on some of those."""
+    trained = read_manifest(plan)
+    own = trained["config"]["data"]["val_percent"]
+    if val_percent is None or val_percent <= own or manifest_hash(clips) not in trained["inputs"].values():
+        return own if val_percent is None else val_percent
+    raise ValueError(f"the plan was trained on {clips}: it held out val_percent={own}, not {val_percent}")
+
+
+def read_starts(folder: Path, plan: Planner, cfg: DictConfig, val_percent: int) -> PlanStep:
     """A moment of each held-out clip that all pictures follow, up to `max_clips`; ValueError when there is none."""
     manifest, index = read_manifest(folder), ShardIndex(shard_paths(folder))
     if manifest["image_px"] != plan.image_px:
         raise ValueError(f"{folder} has pictures of {manifest['image_px']} px; the plan reads {plan.image_px} px")
     gap, rng = gap_frames(plan.gap_s, manifest["fps"]), np.random.default_rng(cfg.seed)
     step = partial(plan_step, camera=plan.cameras[0], gap=gap, num_frames=plan.num_frames)
-    held_out = (read_clip(index, i) for i in split_indices(index.keys, split="val", val_percent=cfg.val_percent))
-    lengths = ((clip, len(clip["frames"]) - gap * plan.num_frames) for clip in held_out)
+    clips = (read_clip(index, i) for i in split_indices(index.keys, split="val", val_percent=val_percent))
+    lengths = ((clip, len(clip["frames"]) - gap * plan.num_frames) for clip in clips)
     long_enough = islice(((clip, length) for clip, length in lengths if length > 0), cfg.max_clips)
     found = [step(clip, int(rng.integers(length))) for clip, length in long_enough]
     if not found:

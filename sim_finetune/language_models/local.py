@@ -33,10 +33,11 @@ class Local:
     @cached_property
     def _parts(self) -> tuple[Any, Any]:
         """Tokenizer and model; ValueError when there is no such model."""
-        packed: dict[str, Any] = {"gguf_file": self.gguf_file} if self.gguf_file else {}
-        weights = packed or {"use_safetensors": True}
+        ours: dict[str, Any] = {"trust_remote_code": False}
+        ours |= {"gguf_file": self.gguf_file} if self.gguf_file else {}
+        weights = ours if self.gguf_file else ours | {"use_safetensors": True}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(self.source, **packed)
+            tokenizer = AutoTokenizer.from_pretrained(self.source, **ours)
             model = AutoModelForCausalLM.from_pretrained(self.source, dtype=getattr(torch, self.dtype), **weights)
         except OSError as error:
             fault = str(error).splitlines()[0]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lapa.files import atomic_path, write_json
 from lapa.report_codes import Card, cards
-from lapa.report_gather import gather
+from lapa.report_gather import Stage, gather
 from lapa.report_numbers import bare_p, percent, points
 from lapa.report_page import render
 from lapa.report_seed_tables import seed_rows, seeds_terminal
@@ -36,7 +36,8 @@ def main(cfg: DictConfig) -> None:
     rules = Rules(**{name: settled[name] for name in Rules._fields})
     found = transfer(stages, rules) if is_transfer(stages) else None
     success = found.success if found else compare(stages, **{name: settled[name] for name in COMPARED})
-    with open_stage(cfg, {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}) as frame:
+    inputs = {"runs": None} | {stage.name: stage.folder for stage in stages if stage.finished}
+    with open_stage(_with_unfinished(cfg, stages), inputs) as frame:
         # What an unfinished stage has written so far is in no hash: show it as it is now.
         if not frame.done or not all(stage.finished for stage in stages):
             shown = {name: cfg[name] for name in ("title", "measure", "max_videos")}
@@ -45,6 +46,12 @@ def main(cfg: DictConfig) -> None:
             frame.finish(record="Page", count=1, verdict=success.verdict, headline=success.headline)
     show(success, found, [] if found else cards(stages), Console())
     print(f"page: {(out / PAGE).resolve()}")
+
+
+def _with_unfinished(cfg: DictConfig, stages: Sequence[Stage]) -> DictConfig:
+    """`cfg` with the names of unfinished stages, so that a page which names one is made anew when it is gone."""
+    with open_dict(cfg):
+        return OmegaConf.merge(cfg, {"unfinished": sorted(stage.name for stage in stages if not stage.finished)})  # type: ignore[return-value]
 
 
 def write(out: Path, page: str, found: Transfer) -> None:

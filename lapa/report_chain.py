@@ -31,24 +31,25 @@ UNMEASURED = Link(None, "", "")
 def chains(stages: Sequence[Stage], tables: Sequence[SettingTable], arm: str) -> list[Chain]:
     """Every setting of which at least one link was measured."""
     named = {stage.name: stage for stage in stages}
+    policies = [f"{table.name}/policy_{arm}".lstrip("/") for table in tables]  # of the run's own folder: no "/"
     found = [
         Chain(
             table.title,
             [
-                codes_link(behind(f"{table.name}/policy_{arm}", "codes", named)),
-                latents_link(behind(f"{table.name}/policy_{arm}", "latent_policy", named)),
-                actions_link(named.get(f"{table.name}/policy_{arm}")),
+                codes_link(behind(policy, "codes", named)),
+                latents_link(behind(policy, "latent_policy", named)),
+                actions_link(named.get(policy)),
                 loop_link(table.result(arm)),
             ],
         )
-        for table in tables
+        for table, policy in zip(tables, policies, strict=True)
     ]
     return [chain for chain in found if any(link.text for link in chain.links[:3])]
 
 
 def behind(policy: str, wanted: str, named: Mapping[str, Stage]) -> Stage | None:
     """The stage called `wanted` beside `policy`, else the one that it was made from: settings share what they have in common."""
-    beside = named.get(f"{policy.rpartition('/')[0]}/{wanted}")
+    beside = named.get(f"{policy.rpartition('/')[0]}/{wanted}".lstrip("/"))
     return beside or _source(policy, wanted, named)
 
 

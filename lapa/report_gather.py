@@ -11,6 +11,7 @@ from lapa.metrics import LOGS, read_metrics
 from lapa.stage import FINGERPRINT, LOG, MANIFEST, TIMING, manifest_hash
 
 PAGE = "Page"  # the record of a report
+PAGE_SETTINGS = {"claim", "max_videos"}  # entries of a config that only a report has
 TASK_QUALITY = "TaskQuality"  # quality.json is of a set of tasks when this is its "record", else of latent codes
 
 Curves = dict[str, list[tuple[int, float]]]  # metric name → (step, value), steps ascending and unique
@@ -52,8 +53,8 @@ class Stage(NamedTuple):
 def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
     """Read every stage in the given folders, each a recipe's folder or one stage's; sources before their readers.
 
-    `skip` is the report's own folder, which may lie among them; other reports are left out as well: two that showed each
-    other would never be done.
+    `skip` is the report's own folder, which may lie among them; other reports, finished or not, are left out as well: two
+    that showed each other would never be done.
 
     Raises ValueError for a folder that is missing or holds no stage, for two stages of one name, and for a file that is
     not what its name says (naming file and line).
@@ -67,8 +68,7 @@ def gather(runs: Sequence[Path], *, skip: Path) -> list[Stage]:
         if name in stages:
             raise ValueError(f"two stages are called {name!r}: {stages[name].folder} and {folder}; report them apart")
         stages[name] = read_stage(name, folder)
-    stages = {name: stage for name, stage in stages.items() if stage.fact.get("record") != PAGE}
-    return in_walking_order(stages)
+    return in_walking_order({name: stage for name, stage in stages.items() if not _is_page(stage)})
 
 
 def in_walking_order(stages: dict[str, Stage]) -> list[Stage]:
@@ -122,6 +122,11 @@ def read_curves(folder: Path) -> Curves:
         return {name: list(curve.items()) for name, curve in sorted(read_metrics(folder).items())}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"{folder / LOGS}: metrics.csv is not a table of numbers by step ({error})") from error
+
+
+def _is_page(stage: Stage) -> bool:
+    settings = (_json(stage.folder / FINGERPRINT) or {}).get("config", {})
+    return stage.fact.get("record") == PAGE or settings.keys() >= PAGE_SETTINGS
 
 
 def _is_stage(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from lapa.report_transfer import SettingTable
 
 
 class Cell(NamedTuple):
-    """One square: `heat` in [0, 1] is its share of the gap, or without one the difference to the control."""
+    """One square: `heat` in [0, 1] is its share of the gap, or where none is shown the difference to the control."""
 
     heat: float
     text: str
@@ -39,14 +39,11 @@ def _cell(table: SettingTable, arm: str, control: str) -> Cell | None:
     comparison, share = result.comparison, result.share
     under = f"{percent(result.row.rate)}" + (f" vs {percent(comparison.table.rates[1])}" if comparison else "")
     title = f"{table.name}: {arm} {result.row.successes} of {result.row.episodes}"
-    if share and share.share is not None:
-        heat = min(max(share.share, 0.0), 1.0)
-        return Cell(
-            heat,
-            f"{signed(share.share)}\u00a0%",
-            under,
-            f"{title}; 95 % interval of the share {bounds(share.interval) or share.reason}",
-        )
+    if share and share.shown is not None:
+        heat = min(max(share.shown, 0.0), 1.0)
+        told = f"{title}; 95 % interval of the share {bounds(share.interval)}"
+        return Cell(heat, f"{signed(share.shown)}\u00a0%", under, told)
     difference = comparison.difference if comparison else 0.0
     text = points(difference) if comparison else percent(result.row.rate)
-    return Cell(max(difference, 0.0), text, under, f"{title}, no ceiling; against {control} in points")
+    why = share.reason if share else "no ceiling"
+    return Cell(max(difference, 0.0), text, under, f"{title}, {why}; against {control} in points")

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from math import inf, isfinite
 
+from lapa.stats_bootstrap import GapShare
+
 
 def percent(rate: float) -> str:
     """0.615 → "62 %" (with a space that does not break)."""
@@ -48,6 +50,15 @@ def bounds(interval: Sequence[float] | None) -> str:
         return ""
     low, high = ("∞" if bound == inf else "\u2212∞" if bound == -inf else signed(bound) for bound in interval)
     return f"[{low}, {high}]"
+
+
+def closed(share: GapShare | None, unit: str = "") -> str:
+    """An arm's share of the gap: "38 [24, 53]", with `unit` behind the first number; words where it means nothing, and
+    nothing where it was not taken.
+    """
+    if share is None or share.shown is None:
+        return "no gap shown" if share else ""
+    return f"{signed(share.shown)}{unit} {bounds(share.interval)}"
 
 
 def finite(interval: Sequence[float] | None) -> list[float | None] | None:

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lapa.report_numbers import bare_p, bounds, finite, p_text, percent, pipe_table, points, signed
+from lapa.report_numbers import bare_p, bounds, closed, finite, p_text, percent, pipe_table, points, signed
 from lapa.report_seeds import SeedRow, SeedTable
 from lapa.stats_seeds import Difference
 
@@ -61,14 +61,13 @@ def _lines(table: SeedTable) -> list[list[str]]:
 
 
 def _cells(row: SeedRow) -> list[str]:
-    share = row.share
     return [
         row.arm + ("*" if row.borrowed else ""),
         ", ".join(signed(rate) for rate in row.rates),
         f"{percent(row.mean)} {bounds(row.interval)}".rstrip(),
         told(row.against) if row.against else "",
         "" if row.p_holm is None else bare_p(row.p_holm),
-        "" if not share or share.share is None else f"{signed(share.share)} {bounds(share.interval)}".rstrip(),
+        closed(row.share),
     ]
 
 

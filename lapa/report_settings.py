@@ -1,13 +1,15 @@
 """Stages in → the settings of a transfer run: which rollout is which arm's where, told by the names of folders."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from lapa.report_gather import Stage
 from lapa.settings import AGAIN
 
 ROLLOUT, ABLATIONS = "rollout_", "ablations"
+WATCHED = "videos_percent"  # the ablation of what the ceiling was trained on, too
+OWN = "The run's own folder"  # its title, where it is a setting itself
 # from what knows nothing to the ceiling; then those of them that go on with their pretraining while they are fine-tuned
 REHEARSED = ("rehearsed_vpt", "rehearsed", "rehearsed_shuffled", "rehearsed_actionvla")
 ARMS = ("scratch", "scratch_long", "unipi", "vpt", "lapa", "shuffled", "actionvla", *REHEARSED)
@@ -36,7 +38,7 @@ REPEATED = re.compile(
 )  # where another training of a place's arms lies
 
 Rollouts = dict[str, dict[str, Stage]]  # folder relative to the run ("" is the run's own) → arm → finished rollout
-Taught = Mapping[str, set[str]]  # rollout → the demonstrations that its policy was fine-tuned on
+Taught = Mapping[str, set[tuple[str, float]]]  # rollout → (demonstrations, [%] of them) its policy was fine-tuned on
 
 
 class Setting(NamedTuple):
@@ -50,9 +52,12 @@ class Setting(NamedTuple):
 
 
 def is_transfer(stages: Sequence[Stage]) -> bool:
-    """Whether a folder is called like a setting, or like a cell of body × body."""
+    """Whether a folder is called like a setting or a cell of body × body, or an arm was rolled out in several places."""
     firsts = {stage.name.split("/")[0] for stage in stages if "/" in stage.name}
-    return any(first in SETTINGS or CELL.fullmatch(first) for first in firsts)
+    if any(first in SETTINGS or CELL.fullmatch(first) for first in firsts):
+        return True
+    arms = [arm for place in _everywhere(stages).values() for arm in place]
+    return len(arms) > len(set(arms)) or any(is_repeated(stage) or ablated(stage) for stage in stages)
 
 
 def ablated(stage: Stage) -> bool:
@@ -89,22 +94,31 @@ def _everywhere(stages: Sequence[Stage]) -> Rollouts:
     return found
 
 
-def taught(stages: Sequence[Stage]) -> dict[str, set[str]]:
-    """{rollout: the demonstrations that what it plays was fine-tuned on}; none where those stages are not in the report."""
+def taught(stages: Sequence[Stage]) -> dict[str, set[tuple[str, float]]]:
+    """{rollout: the demonstrations that what it plays was fine-tuned on, and how many of them [%]}; none where those stages
+    are not in the report.
+    """
     demos = {stage.name for stage in stages if stage.fact.get("record") == "Demo"}
-    read = {stage.name: demos.intersection(stage.sources) for stage in stages}
+    read = {stage.name: {(name, _percent(stage)) for name in demos.intersection(stage.sources)} for stage in stages}
     return {
         stage.name: set().union(*(read.get(one, ()) for one in stage.sources)) for stage in stages if stage.episodes
     }
 
 
-def settings(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> list[Setting]:
-    """The run's settings in SETTINGS' order, then others by name; cells of body × body and ablations are none.
+def _percent(policy: Stage) -> float:
+    """How many of its demonstrations a policy used [%]."""
+    data = policy.fact.get("config", {}).get("data")
+    return float(data.get("train_percent", 100)) if isinstance(data, Mapping) else 100.0
 
-    `shared`: arms that a setting may lack and that are then another's: control, ceiling, others that watched nothing.
+
+def settings(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> list[Setting]:
+    """The run's settings in SETTINGS' order, then others by name; cells of body × body and ablations are none, and the run's
+    own folder only where not all its arms are shared.
+
+    `shared`: arms that a setting may lack and that are then another's: control, others that watched nothing, ceiling.
     demos: see `taught`.
     """
-    names = [name for name in found if name and "/" not in name and not is_cell(name)]
+    names = [name for name in found if _is_setting(name, found, shared)]
     order = {name: number for number, name in enumerate(SETTINGS)}
     return [
         setting(name, found, shared=shared, demos=demos)
@@ -112,11 +126,17 @@ def settings(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> list[S
     ]
 
 
+def _is_setting(name: str, found: Rollouts, shared: Sequence[str]) -> bool:
+    if not name:
+        return not found[name].keys() <= set(shared)
+    return name.split("/")[0] != ABLATIONS and not is_cell(name, found)
+
+
 def cells(found: Rollouts, *, shared: Sequence[str], demos: Taught) -> dict[tuple[str, str], Setting]:
     """(source, target) → the rollouts of that cell; settings that are a cell by another name fill it where it is empty."""
     names = {pair: name for name, pair in CELL_OF.items() if name in found}
     for name in found:
-        if (match := CELL.fullmatch(name)) and is_cell(name):
+        if (match := CELL.fullmatch(name)) and is_cell(name, found):
             names[match["source"], match["target"]] = name
     return {
         (source, target): setting(name, found, shared=shared, demos=demos)._replace(title=f"{source} → {target}")
@@ -128,26 +148,38 @@ def setting(name: str, found: Rollouts, *, shared: Sequence[str], demos: Taught)
     """One setting with what it borrows, which must have learnt from the same demonstrations as what is its own."""
     own, borrowed = found[name], dict[str, str]()
     ours = set().union(*(demos.get(stage.name, set()) for stage in own.values()))
+    if name.startswith(f"{ABLATIONS}/"):
+        shared = unmoved(name.split("/")[1], own, shared)
     for arm in (arm for arm in shared if arm not in own):
-        there = [place for place in _lenders(name) if arm in found.get(place, {})]
+        there = [place for place in _lenders(name, found) if arm in found.get(place, {})]
         learnt = {place: demos.get(found[place][arm].name, set()) for place in there}
         if alike := [place for place in there if not ours or not learnt[place] or ours & learnt[place]]:
             borrowed[arm] = alike[0]
     arms = own | {arm: found[place][arm] for arm, place in borrowed.items()}
-    title, about = SETTINGS.get(name, (name.replace("_", " "), ""))
+    title, about = SETTINGS.get(name, (name.replace("_", " ") or OWN, ""))
     return Setting(name, title, about, in_order(arms), borrowed)
 
 
-def _lenders(name: str) -> list[str]:
+def unmoved(quantity: str, arms: Collection[str], shared: Sequence[str]) -> Sequence[str]:
+    """Which of `shared`, the ceiling last, do not depend on what an ablation varies: none when one of them is among its own
+    arms; not the ceiling when it would have had fewer videos too.
+    """
+    if set(shared) & set(arms):
+        return ()
+    return shared[:-1] if quantity == WATCHED else shared
+
+
+def _lenders(name: str, found: Rollouts) -> list[str]:
     """Whose control and ceiling a setting may show: its target body's own cell's; the run's own, where that is its robot."""
-    match = CELL.fullmatch(name) if is_cell(name) else None
+    match = CELL.fullmatch(name) if is_cell(name, found) else None
     cell = [f"{match['target']}_to_{match['target']}"] if match else []
     return cell if match and match["target"] != CELL_OF["in_domain"][1] else [*cell, "", "in_domain"]
 
 
-def is_cell(name: str) -> bool:
-    """Whether a folder is called `<source>_to_<target>`."""
-    return name not in SETTINGS and "/" not in name and CELL.fullmatch(name) is not None
+def is_cell(name: str, found: Rollouts) -> bool:
+    """Whether a folder is called `<source>_to_<target>` and the target is the robot that acts in it."""
+    match = CELL.fullmatch(name) if name not in SETTINGS and "/" not in name else None
+    return match is not None and any(stage.fact.get("embodiment") == match["target"] for stage in found[name].values())
 
 
 def rivals_of(arm: str, names: Sequence[str], control: str, ceiling: str) -> list[str]:

@@ -46,7 +46,7 @@ class Group(NamedTuple):
 
 
 class Success(NamedTuple):
-    """Everything the report says about evaluation. `verdict` is helps, hurts, open or none."""
+    """Everything the report says about evaluation. `verdict` is helps, hurts, open (no difference, or both) or none."""
 
     verdict: str
     headline: str
@@ -71,7 +71,7 @@ def compare(
     check_measure(measure)
     arms = episodes_by_arm(stages)
     if not arms:
-        return Success("none", "No evaluation in this run yet.", None, [], unfinished(stages))
+        return Success("none", "No evaluation in this run yet.", None, [], unsettled(stages))
     arms = {name: arms[name] for name in sorted(arms, key=lambda name: (name != arm, name == control, name))}
     overall = group("all", arms, control=control, measure=measure)
     families = sorted({str(row["family"]) for rows in arms.values() for row in rows.values()})
@@ -80,7 +80,7 @@ def compare(
         for family in families
     ]
     verdict, headline = sentence(overall, arm=arm, control=control, claim=claim, alpha=alpha)
-    told = [*unfinished(stages), *cautions(stages, arms, overall, min_pairs=min_pairs)]
+    told = [*unsettled(stages), *cautions(stages, arms, overall, min_pairs=min_pairs)]
     return Success(verdict, headline, overall, groups, told)
 
 
@@ -171,10 +171,23 @@ def _of_family(rows: Episodes, family: str) -> Episodes:
     return {start: row for start, row in rows.items() if str(row["family"]) == family}
 
 
-def unfinished(stages: Sequence[Stage]) -> list[str]:
-    """A line that names the stages whose doors have not finished, if there are any."""
-    names = [stage.name for stage in stages if not stage.finished]
-    return [f"Unfinished, so not counted in any result: {', '.join(names)}."] if names else []
+def unsettled(stages: Sequence[Stage]) -> list[str]:
+    """A line that names the stages whose doors have not finished, and one the rollouts of policies that are no more."""
+    found = {
+        "Unfinished, so not counted in any result": [stage.name for stage in stages if not stage.finished],
+        "Made before its policy was trained anew; run its command again": _outdated(stages),
+    }
+    return [f"{words}: {', '.join(names)}." for words, names in found.items() if names]
+
+
+def _outdated(stages: Sequence[Stage]) -> list[str]:
+    """Finished rollouts that read what no stage is any more, and not the `policy_<arm>` that stands beside them."""
+    named, found = {stage.name for stage in stages}, []
+    for stage in (stage for stage in stages if stage.finished and stage.episodes):
+        policy = f"{stage.name.rpartition('/')[0]}/policy_{arm_name(stage)}".lstrip("/")
+        lost = len(set(stage.fact.get("inputs", {}).values())) > len(stage.sources)
+        found += [stage.name] if lost and policy in named and policy not in stage.sources else []
+    return found
 
 
 def cautions(stages: Sequence[Stage], arms: dict[str, Episodes], overall: Group, *, min_pairs: int) -> list[str]:

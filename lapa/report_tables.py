@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from lapa.report_numbers import bare_p, bounds, finite, p_text, percent, pipe_table, points, signed
+from lapa.report_numbers import bare_p, bounds, closed, finite, p_text, percent, pipe_table, points
 from lapa.report_seed_tables import seeds_markdown
 from lapa.report_success import ArmRow, Comparison
 from lapa.report_transfer import Result, SettingTable, Transfer
@@ -75,8 +75,6 @@ def lines(block: SettingTable) -> list[list[str]]:
 
 def _cells(result: Result, block: SettingTable) -> list[str]:
     row, arm = result.row, result.row.arm
-    share = result.share
-    closed = "" if not share or share.share is None else f"{signed(share.share)}\u00a0% {bounds(share.interval)}"
     paper = block.published.arms.get(arm) if block.published else None
     theirs = block.published.share(arm) if block.published else None
     return [
@@ -85,7 +83,7 @@ def _cells(result: Result, block: SettingTable) -> list[str]:
         f"{row.successes}/{row.episodes}",
         difference(result.comparison),
         "" if result.p_holm is None else bare_p(result.p_holm),
-        closed,
+        closed(result.share, "\u00a0%"),
         *("" if half is None else percent(half.rate) for half in (result.seen, result.unseen)),
         " / ".join(f"{figure:g}" for figure in paper or () if figure is not None),
         "" if theirs is None else percent(theirs),

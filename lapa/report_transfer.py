@@ -1,6 +1,6 @@
 """Stages of a transfer run in → its main table: settings × arms, each with intervals, tests, and its share of the gap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lapa.report_gather import Stage
@@ -33,7 +33,7 @@ from lapa.report_success import (
     check_measure,
     group,
     partners,
-    unfinished,
+    unsettled,
 )  # fmt: skip
 from lapa.stats import holm
 from lapa.stats_bootstrap import GapShare, share_of_gap
@@ -108,7 +108,7 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     shared = (rules.control, *rules.beside, rules.ceiling)
     lent: dict[str, Any] = {"shared": shared, "demos": taught(stages)}
     matrix = cells(found, **lent)
-    blocks = settings(found, **lent) or list(matrix.values())
+    blocks = settings(found, **lent) or list(matrix.values()) or [setting(place, found, **lent) for place in found]
     tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in blocks])
     cell_tables = corrected([table(block, _shown(demonstrated, block.name), rules) for block in matrix.values()])
     compared = {name: getattr(rules, name) for name in ("arm", "control", "ceiling", "measure", "bootstrap")}
@@ -116,13 +116,13 @@ def transfer(stages: Sequence[Stage], rules: Rules) -> Transfer:
     varied = [
         setting(place, found, **lent)
         for place in dict.fromkeys(place for place, _ in more)
-        if place.startswith(f"{ABLATIONS}/") and place in found
+        if place.startswith(f"{ABLATIONS}/") and place in found and place not in {block.name for block in blocks}
     ]
     seeds = seed_tables([*blocks, *_others(matrix, blocks), *varied], more, **compared)
     verdict, headline = opening_words(tables, rules)
-    told = [FIRST if seeds and line == ONE_TRAINING else line for line in _told(tables)]
+    told = _told(tables, several={table.name for table in seeds})
     told += [f"{MOVED} {', '.join(left)}." for table in seeds if (left := table.left_out)]
-    success = Success(verdict, headline, None, [], [*unfinished(stages), *told])
+    success = Success(verdict, headline, None, [], [*unsettled(stages), *told])
     return Transfer(success, blocks, tables, dict(zip(matrix, cell_tables, strict=True)), seeds)
 
 
@@ -200,15 +200,19 @@ def corrected(tables: Sequence[SettingTable]) -> list[SettingTable]:
 
 
 def opening_words(tables: Sequence[SettingTable], rules: Rules) -> tuple[str, str]:
-    """The verdict and the first sentence: in how many settings the arm beats the control, and how much of the gap it closes."""
+    """The verdict and the first sentence: in how many settings the arm beats the control, and how much of the gap it closes.
+
+    helps, hurts: it does so in some settings, and the other in none.
+    """
     found = [result for block in tables if (result := block.result(rules.arm)) and result.comparison]
     if not found:
         return "none", f"Nothing to compare yet: no setting has both {rules.arm} and {rules.control}."
     shown = [result.comparison for result in found if result.comparison and (result.p_holm or 0.0) < rules.alpha]
     better = sum(comparison.difference > 0 for comparison in shown)
     counts = {"helps": better, "hurts": len(shown) - better}
-    verdict = next((name for name, count in counts.items() if count), "open")
-    words = " and ".join(f"{name} in {count}" for name, count in counts.items() if count)
+    said = [name for name, count in counts.items() if count]
+    verdict = said[0] if len(said) == 1 else "open"
+    words = " and ".join(f"{name} in {counts[name]}" for name in said)
     words = f"{rules.claim} {words}" if words else "No difference shown in any"
     where = f"of {len(found)} settings" if len(found) > 1 else "setting"
     shares = sorted(share for result in found if result.share and (share := result.share.shown) is not None)
@@ -268,10 +272,14 @@ def _of(arms: Mapping[str, Episodes], chosen: Any) -> dict[str, Episodes]:
     return {arm: {start: row for start, row in rows.items() if chosen(row)} for arm, rows in arms.items()}
 
 
-def _told(tables: Sequence[SettingTable]) -> list[str]:
-    """What to read with care; what several settings say is said once, with their names unless it is all of them."""
+def _told(tables: Sequence[SettingTable], *, several: Collection[str]) -> list[str]:
+    """What to read with care; what several settings say is said once, with their names unless it is all of them.
+
+    several: names of the settings in which an arm was trained several times.
+    """
     lines: dict[str, list[str]] = {}
     for block in tables:
         for line in block.cautions:
+            line = FIRST if line == ONE_TRAINING and block.name in several else line
             lines.setdefault(line, []).append(block.title)
     return [line if len(titles) == len(tables) else f"{', '.join(titles)}: {line}" for line, titles in lines.items()]

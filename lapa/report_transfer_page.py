@@ -85,7 +85,9 @@ def transfer_part(
     return TransferPart(
         found, rules.arm, rules.control, rules.ceiling, COLOURS, SOURCE, LINKS,
         matrix(found.cells, arm=rules.arm, control=rules.control),
-        varied(stages, main_values=main_values, shared=(rules.control, rules.ceiling), measure=rules.measure),
+        varied(
+            stages, main_values=main_values, shared=(rules.control, rules.ceiling), beside=rules.beside, measure=rules.measure
+        ),
         films,
         failures(blocks, rules.measure),
         chains(stages, found.settings, rules.arm),
@@ -100,6 +102,5 @@ def _shares(found: Iterable[tuple[str, Result | SeedRow | None]]) -> list[tuple[
 
 def _curves(stages: Sequence[Stage], name: str) -> list[CurveGroup]:
     """Learning curves of one setting's own first trainings."""
-    return curve_groups(
-        [stage for stage in stages if stage.name.startswith(f"{name}/") and not is_repeated(stage)], COLOURS
-    )
+    own = [stage for stage in stages if (stage.name.startswith(f"{name}/") if name else "/" not in stage.name)]
+    return curve_groups([stage for stage in own if not is_repeated(stage)], COLOURS)

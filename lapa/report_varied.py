@@ -7,12 +7,11 @@ from markupsafe import Markup
 
 from lapa.report_gather import Stage
 from lapa.report_plots import Band, band_svg, number
-from lapa.report_settings import ABLATIONS, COLOURS, Rollouts, in_order, rollouts, setting, taught
+from lapa.report_settings import ABLATIONS, COLOURS, Rollouts, in_order, rollouts, setting, taught, unmoved
 from lapa.report_success import ArmRow, by_start, group
 
 UNITS = {"percent": "%", "s": "s", "px": "px"}  # last words of a quantity's name
 MAIN = "in_domain"  # the setting that ablations vary
-WATCHED = "videos_percent"  # … of what the ceiling was trained on, too
 
 
 class Varied(NamedTuple):
@@ -26,16 +25,18 @@ class Varied(NamedTuple):
 
 
 def varied(
-    stages: Sequence[Stage], *, main_values: Mapping[str, object] | None, shared: Sequence[str], measure: str
-) -> list[Varied]:
+    stages: Sequence[Stage], *, main_values: Mapping[str, object] | None, shared: Sequence[str], beside: Sequence[str],
+    measure: str,
+) -> list[Varied]:  # fmt: skip
     """Every quantity of `ablations/<quantity>/<value>/rollout_<arm>`, by name.
 
     `main_values`: {quantity: its value in the run's main setting}, which gives each curve that point without running it
     twice. Arms in `shared`, control and ceiling, do not depend on a quantity of which no value has one of them: they are drawn
-    as level lines; but the ceiling not against videos, of which it would have had fewer too.
+    as level lines; but the ceiling not against videos, of which it would have had fewer too. Those in `beside` have the main
+    setting's point too, and no level line.
     """
     found = rollouts(stages)
-    main = setting(MAIN, found, shared=shared, demos=taught(stages)).arms if MAIN in found else {}
+    main = setting(MAIN, found, shared=(*shared, *beside), demos=taught(stages)).arms if MAIN in found else {}
     values: dict[str, Rollouts] = {}
     for place in found:
         match place.split("/"):
@@ -61,8 +62,7 @@ def _varied(
         by_value[str(at)] = {arm: stage for arm, stage in main.items() if arm in arms}
     values = sorted(by_value, key=_order)
     rows = [(value, [_rate(by_value[value].get(arm), arm, measure) for arm in arms]) for value in values]
-    unmoved = () if set(shared) & set(arms) else shared[:1] if quantity == WATCHED else shared
-    level = {arm: row for arm in unmoved if (row := _rate(main.get(arm), arm, measure))}
+    level = {arm: row for arm in unmoved(quantity, arms, shared) if (row := _rate(main.get(arm), arm, measure))}
     plot = Markup(band_svg(_bands(arms, rows, level), values))
     return Varied(words(quantity), arms, rows, [*arms, *level], plot)
 

@@ -136,6 +136,14 @@ def test_an_unfinished_rollout_does_not_count(run):
     assert success.cautions[0] == "Unfinished, so not counted in any result: rollout_scratch."
 
 
+def test_a_rollout_of_a_policy_that_is_no_more_is_named(run):
+    line = "Made before its policy was trained anew; run its command again: rollout_lapa."
+    assert line not in succeeded(run).cautions
+    manifest = run / "policy_lapa" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"count": 1501}))
+    assert line in succeeded(run).cautions
+
+
 def test_pairs_that_began_differently_are_no_pairs(run):
     def move(number, row):
         return row | {"state_hash": "another"} if number < 7 else row
@@ -272,6 +280,17 @@ def test_the_door_writes_once_and_again_when_something_changed(run, capsys):
     (run / "rollout_scratch" / "manifest.json").unlink()
     main(compose("report", overrides))
     assert (run / "report" / "page.html").read_text() != first
+
+
+def test_a_page_forgets_an_unfinished_stage_that_is_gone(run):
+    out = run / "report"
+    shutil.copytree(run / "codes", run / "codes_again")
+    (run / "codes_again" / "manifest.json").unlink()
+    main(compose("report", [f"runs=[{run}]", f"out={out}"]))
+    assert "Unfinished, so not counted in any result: codes_again." in (out / "page.html").read_text()
+    shutil.rmtree(run / "codes_again")
+    main(compose("report", [f"runs=[{run}]", f"out={out}"]))
+    assert "Unfinished, so not counted" not in (out / "page.html").read_text()
 
 
 def test_reporting_needs_no_torch():

@@ -14,7 +14,9 @@ from lapa.config import compose
 from lapa.report import main
 from lapa.report_seed_tables import rivals_of_seeds, seed_rows, seeds_markdown, seeds_terminal
 from lapa.report_settings import repeated, rollouts, settings
+from lapa.report_success import ONE_TRAINING
 from lapa.report_transfer import FIRST, MOVED, transfer
+from lapa.stats_bootstrap import GapShare
 from lapa.stats_seeds import welch
 
 MORE = {
@@ -116,6 +118,28 @@ def test_several_trainings_of_an_ablation_are_a_table_of_their_own(run, tmp_path
     assert [block.name for block in told.settings] == ["in_domain", "human"]
     table = told.seeds[-1]
     assert table.title == "ablations/gap s/0.3" and len(table.row("lapa").rates) == 3 and table.row("scratch").borrowed
+    assert table.row("lapa").share is not None
+
+
+@pytest.mark.parametrize(("quantity", "own"), [("width", ["scratch"]), ("videos_percent", [])])
+def test_an_ablation_borrows_no_ceiling_that_it_would_have_changed(run, quantity, own):
+    read = stages(run)
+    place = f"ablations/{quantity}/64"
+    names = {"in_domain/rollout_lapa": "rollout_lapa", "in_domain/seed_1/rollout_lapa": "seed_1/rollout_lapa"}
+    names |= {f"rollout_{arm}": f"rollout_{arm}" for arm in own}
+    more = [stage._replace(name=f"{place}/{names[stage.name]}") for stage in read if stage.name in names]
+    table = transfer([*read, *more], RULES).seeds[-1]
+    assert table.name == place and [row.arm for row in table.rows] == ["scratch", "lapa"]
+    assert table.row("lapa").share is None
+
+
+def test_one_training_is_said_of_no_setting_that_has_several(run):
+    read = stages(run)
+    control = next(stage for stage in read if stage.name == "rollout_scratch")
+    elsewhere = [row | {"state_hash": "elsewhere"} for row in control.episodes]
+    alone = control._replace(name="another/rollout_scratch", episodes=elsewhere)  # met by no other arm: no comparison
+    told = transfer([*read, alone], RULES).success.cautions
+    assert f"In domain, Human video only: {FIRST}" in told and ONE_TRAINING not in " ".join(told)
 
 
 def test_tasks_are_drawn_where_the_main_table_draws_them(run):
@@ -138,6 +162,11 @@ def test_page_and_tables_hold_every_training(run, told):
     text = "\n".join(seeds_markdown(told.seeds)).replace("\u00a0", " ")
     assert "| In domain | scratch* | 22, 12, 30 | 22 % [" in text
     assert "- In domain: lapa minus vpt +13 [" in text and rivals_of_seeds(told.seeds[1]) == ""
+    table = told.seeds[0]
+    unsure = table._replace(
+        rows=[table.row("lapa")._replace(share=GapShare(13.33, None, "the gap itself is not shown"))]
+    )
+    assert "1333" not in "".join(seeds_markdown([unsure])) and "| no gap shown |" in "".join(seeds_markdown([unsure]))
     flat = json.loads(json.dumps(seed_rows(told.seeds), allow_nan=False))
     assert len(flat) == sum(len(table.rows) for table in told.seeds)
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115

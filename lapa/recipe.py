@@ -9,10 +9,9 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from lapa.order import Steps, check_order, needs
 from lapa.settings import steps_of
 from lapa.stage import MANIFEST
-
-Steps = Mapping[str, Mapping[str, Any]]
 
 
 class Step(NamedTuple):
@@ -28,7 +27,8 @@ def main(cfg: DictConfig) -> None:
     """Run `cfg.recipe.steps` ({name: {door, with: [overrides]}}) into `cfg.out/<name>`, `cfg.jobs` at a time, those of a
     recipe with settings for `cfg.setting` and `cfg.arms`, trained `cfg.trainings` times; ends with a table.
 
-    ValueError when `cfg.jobs` is no whole number from 1 up, and for videos that no step would read.
+    ValueError when `cfg.jobs` is no whole number from 1 up, for videos that no step would read, and when a step would
+    read what is not made before it.
     """
     if not isinstance(cfg.jobs, int) or cfg.jobs < 1:
         raise ValueError(f"jobs={cfg.jobs}: a whole number from 1 up")
@@ -42,6 +42,7 @@ def main(cfg: DictConfig) -> None:
             f"recipe={cfg.recipe.name} reads no videos={cfg.videos}; docs/experiment.md shows one that does"
         )
     steps = dict(sorted(wanted.items(), key=lambda item: item[1]["door"] == "report"))
+    check_order(steps, str(base))
     console.print(summary(_at_once(steps, cfg, console) if cfg.jobs > 1 else _in_turn(steps, cfg, console)))
     page = base / "report" / "page.html"
     if page.is_file():
@@ -63,7 +64,7 @@ def _in_turn(steps: Steps, cfg: DictConfig, console: Console) -> list[Step]:
 
 def _at_once(steps: Steps, cfg: DictConfig, console: Console) -> list[Step]:
     """Up to `cfg.jobs` doors at a time, each in a process of its own."""
-    from lapa.side_by_side import needs, run_side_by_side
+    from lapa.side_by_side import run_side_by_side
 
     before, done = {name: _stamp(cfg, name) for name in steps}, []
     own = ["--config-dir", str(cfg.config_dir)] if cfg.config_dir else []

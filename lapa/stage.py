@@ -139,8 +139,11 @@ def _prepare(out: Path, wanted: dict[str, Any], *, overwrite: bool) -> bool:
                 f"{out} holds a result of other settings ({changed}); choose another out= or overwrite=true"
             )
         _clear(out)
-    elif out.is_dir() and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty and was not made by lapa; choose another out=")
+    else:
+        for begun in out.glob(f".{FINGERPRINT}.*.partial"):  # of a process that was killed at its first file
+            begun.unlink()
+        if out.is_dir() and any(out.iterdir()):
+            raise ValueError(f"{out} is not empty and was not made by lapa; choose another out=")
     write_json(path, wanted)
     return False
 

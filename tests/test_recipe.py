@@ -1,4 +1,4 @@
-"""lapa.recipe, lapa.settings: doors in order, unchanged ones skipped, and every step of every shipped recipe composes."""
+"""lapa.recipe: doors in order, unchanged ones skipped, and every step of every shipped recipe composes."""
 
 import re
 
@@ -78,66 +78,6 @@ def test_sizes_are_all_that_variants_of_the_experiment_change(name):
     assert all(variant[part] == whole[part] for part in ("steps", "settings", "arms"))
 
 
-TABLE = {
-    "all": ["one", "two"],
-    "sizes": {"count": 3},
-    "settings": {
-        "one": {"body": "panda", "shared": ".", "arms": ["scratch", "lapa"], "more": []},
-        "two": {"body": "hand", "shared": ".", "arms": ["scratch", "lapa", "vpt"], "more": ["a=$body", "b=2"]},
-    },
-    "arms": {"scratch": {"home": "$shared"}, "lapa": {"home": "$setting"}, "vpt": {"home": "$setting"}},
-    "steps": {
-        "tasks": {"door": "propose", "with": ["count=$count"]},
-        "others": {"settings": ["two"], "door": "propose", "with": []},
-        "$setting/clips": {"arms": ["lapa", "vpt"], "door": "build", "with": ["$more", "body=$body"]},
-        "$home/policy_$arm": {"door": "train", "with": ["out/$shared/demos"]},
-    },
-}
-
-
-def names_of(setting="all", arms=None, seed=0, trainings=1, **changes):
-    tree = OmegaConf.create({**TABLE, **changes})
-    return steps_of(tree, setting=setting, arms=arms, seed=seed, trainings=trainings)
-
-
-def test_a_step_is_made_once_for_each_name_it_gets():
-    steps = names_of()
-    assert list(steps) == [
-        "tasks", "policy_scratch", "one/clips", "one/policy_lapa", "others", "two/clips", "two/policy_lapa", "two/policy_vpt",
-    ]  # fmt: skip
-    assert steps["tasks"]["with"] == ["count=3"] and steps["two/clips"]["with"] == ["a=hand", "b=2", "body=hand"]
-    assert steps["policy_scratch"]["with"] == ["out/demos"] and steps["one/clips"]["with"] == ["body=panda"]
-
-
-TUNED = {
-    "$setting/clips": {"arms": ["lapa", "vpt"], "door": "build", "with": []},
-    "$home/$again/policy_$arm": {"door": "train", "with": ["seed=$seed"]},
-    "$home/$again/rollout_$arm": {"door": "rollout", "with": ["checkpoint=out/$home/$again/policy_$arm"]},
-}
-
-
-def test_further_trainings_come_last_each_in_a_folder_with_a_seed_and_share_the_rest():
-    once, thrice = names_of(["one"], seed=4, steps=TUNED), names_of(["one"], seed=4, trainings=3, steps=TUNED)
-    assert list(once) == ["policy_scratch", "rollout_scratch", "one/clips", "one/policy_lapa", "one/rollout_lapa"]
-    assert list(thrice) == [
-        *once,
-        *(f"{home}seed_{n}/{what}" for n in (1, 2) for home, what in (
-            ("", "policy_scratch"), ("", "rollout_scratch"), ("one/", "policy_lapa"), ("one/", "rollout_lapa"))),
-    ]  # fmt: skip
-    assert {name: step for name, step in thrice.items() if name in once} == once
-    assert once["policy_scratch"]["with"] == ["seed=4"] and thrice["one/seed_2/policy_lapa"]["with"] == ["seed=6"]
-    assert once["rollout_scratch"]["with"] == ["checkpoint=out/policy_scratch"]
-    assert thrice["seed_1/rollout_scratch"]["with"] == ["checkpoint=out/seed_1/policy_scratch"]
-
-
-@pytest.mark.parametrize(("tree", "trainings"), [({"steps": {}}, 2), (TABLE, 0), (TABLE, "two")])
-def test_trainings_that_cannot_be_are_refused(tree, trainings):
-    with pytest.raises(
-        ValueError, match=f"trainings={trainings}: a whole number from 1 up, and 1 for a recipe without"
-    ):
-        steps_of(OmegaConf.create(tree), setting="all", arms=None, trainings=trainings)
-
-
 @pytest.mark.parametrize("jobs", [0, -1, "two", 1.5])
 def test_jobs_that_cannot_be_are_refused_before_anything_runs(tmp_path, jobs):
     with pytest.raises(ValueError, match=f"jobs={jobs}: a whole number from 1 up"):
@@ -148,6 +88,16 @@ def test_videos_that_no_step_reads_are_refused(tmp_path):
     steps = {"name": "mine", "steps": {"clips": {"door": "no door", "with": ["source=simulated"]}}}
     with pytest.raises(ValueError, match="recipe=mine reads no videos=/data/x"):
         recipe.main(walk_of(steps, tmp_path, videos="/data/x"))
+
+
+def test_a_folder_that_nothing_makes_is_told_before_anything_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "enter", lambda *_: pytest.fail("a step ran"))
+    steps = {
+        "tasks": {"door": "propose", "with": []},
+        "clips": {"door": "build", "with": [f"tasks={tmp_path}/task"]},
+    }
+    with pytest.raises(ValueError, match=rf"step clips reads {tmp_path}/task: "):
+        recipe.main(walk_of({"steps": steps}, tmp_path))
 
 
 def test_everything_learnt_is_learnt_anew_and_meets_the_same_data_and_starts():
@@ -164,15 +114,6 @@ def test_everything_learnt_is_learnt_anew_and_meets_the_same_data_and_starts():
         assert cfg.seed == (4 if steps[name]["door"] == "train" else 3)
         read = re.findall(r"runs/x/([\w/]+)", "\n".join(steps[name]["with"]))
         assert not first & set(read), "a training that reads what another training learnt"
-
-
-def test_settings_and_arms_are_chosen():
-    assert list(names_of("one", ["scratch"])) == ["tasks", "policy_scratch"]
-    assert list(names_of(["two"], ["vpt"])) == ["tasks", "others", "two/clips", "two/policy_vpt"]
-    with pytest.raises(ValueError, match=r"no setting 'three'; there are \['all', 'one', 'two'\]"):
-        names_of("three")
-    with pytest.raises(ValueError, match=r"no arm 'unipi'; there are \['scratch', 'lapa', 'vpt'\]"):
-        names_of("one", ["unipi"])
 
 
 @pytest.mark.parametrize(
@@ -212,17 +153,6 @@ def test_fewer_demonstrations_are_fewer_for_whatever_learns_from_them():
 def test_the_long_scratch_takes_as_many_steps_as_who_watched(name):
     sizes = compose("run", [f"recipe={name}"]).recipe.sizes
     assert sizes.long_steps == sizes.latent_steps + sizes.policy_steps
-
-
-def test_two_steps_of_one_name_and_values_that_are_not_there_are_named():
-    with pytest.raises(ValueError, match="two steps of this recipe are called clips"):
-        names_of(steps={"clips": {"door": "build", "with": ["body=$body"]}})
-    with pytest.raises(
-        ValueError, match=r"'x=\$colour': no value 'colour'; there are \['again', 'arm', 'arms', 'body'"
-    ):
-        names_of(steps={"clips": {"door": "build", "with": ["x=$colour"]}})
-    with pytest.raises(ValueError, match="a value that names itself"):
-        names_of(sizes={"count": "$count"})
 
 
 def test_no_stage_of_the_experiment_sees_a_seed_of_another_purpose():

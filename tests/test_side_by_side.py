@@ -1,19 +1,19 @@
 """lapa.side_by_side: steps at the same time, in an order that their inputs allow, and a failure that is told."""
 
 import os
-import re
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from lapa import recipe, side_by_side
-from lapa.config import compose
-from lapa.settings import steps_of
-from lapa.side_by_side import needs, run_side_by_side
+from lapa.order import needs
+from lapa.side_by_side import run_side_by_side
 from tests.test_recipe import fake_door, walk_of
 
 STEPS = {
@@ -23,28 +23,6 @@ STEPS = {
     "a/codes": {"door": "label", "with": ["clips=runs/x/a/clips", "tasks=[runs/x/tasks_unseen]"]},
     "report": {"door": "report", "with": ["runs=[runs/x]"]},
 }
-
-
-def test_a_step_needs_those_whose_folders_it_names():
-    assert needs(STEPS, "runs/x") == {
-        "tasks": set(), "tasks_unseen": set(), "a/clips": {"tasks"}, "a/codes": {"a/clips", "tasks_unseen"},
-        "report": {"tasks", "tasks_unseen", "a/clips", "a/codes"},
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("out", ["runs/x/", "runs/./x", "runs//x/.", "./runs/x"])
-def test_however_the_folder_is_written(out):
-    steps = {"tasks": {"door": "propose", "with": []}, "clips": {"door": "build", "with": [f"tasks={out}/tasks"]}}
-    assert needs(steps, out) == {"tasks": set(), "clips": {"tasks"}}
-
-
-def test_what_every_step_of_the_experiment_reads_is_waited_for():
-    """Every folder of the run that an override names is a step that comes before."""
-    steps = steps_of(compose("run", ["recipe=transfer", "out=runs/x"]).recipe, setting="all", arms=None)
-    needed = needs(steps, "runs/x")
-    for name, step in steps.items():
-        folders = {folder for override in step["with"] for folder in re.findall(r"runs/x/([\w/]+)", override)}
-        assert step["door"] == "report" or folders == needed[name], name
 
 
 def run(monkeypatch, steps, *, jobs, tmp_path, each):
@@ -90,10 +68,9 @@ def test_after_a_failure_nothing_new_is_begun(tmp_path, monkeypatch):
 
 
 def test_a_failed_door_is_told_with_the_end_of_its_log(tmp_path):
-    with pytest.raises(
-        ChildProcessError, match=r"lapa propose ended with status 2; all it said is in .*step\.log:(.|\n)*coutn"
-    ):
-        side_by_side._run(["propose", "coutn=3", f"out={tmp_path / 'x'}"], tmp_path / "logs" / "step.log", {}, [])
+    ended = r"lapa propose ended with status 2; all it said is in .*step\.log:(.|\n)*coutn"
+    with pytest.raises(ChildProcessError, match=ended), side_by_side._stopping() as running:
+        side_by_side._run(["propose", "coutn=3", f"out={tmp_path / 'x'}"], tmp_path / "logs" / "step.log", {}, running)
 
 
 @pytest.mark.parametrize(("number", "raised"), [(signal.SIGTERM, SystemExit), (signal.SIGINT, KeyboardInterrupt)])
@@ -123,6 +100,83 @@ def test_steps_are_stopped_when_the_recipe_is(tmp_path, monkeypatch, number, rai
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
     assert signal.getsignal(signal.SIGTERM) == before and not (tmp_path / "second.log").exists()
+
+
+# What stands for Python: `-m lapa tasks` fails when the other step runs, any other tells its process and waits.
+STEP = """#!{python}
+import os, runpy, sys, time
+from pathlib import Path
+from lapa import cli
+pid = Path({pid!r})
+def enter(door, overrides, config_dir):
+    if door != "tasks":
+        pid.with_suffix(".part").write_text(str(os.getpid()))
+        pid.with_suffix(".part").rename(pid)
+        time.sleep(60)
+    while not pid.is_file():
+        time.sleep(0.01)
+    raise ValueError("no tasks")
+cli.enter = enter
+del sys.argv[:2]
+runpy.run_module("lapa", run_name="__main__")
+"""
+RUNNER = """
+import sys
+from pathlib import Path
+from rich.console import Console
+from lapa.side_by_side import run_side_by_side
+sys.executable = sys.argv[1]
+commands = {"tasks": ["tasks"], "clips": ["build"]}
+run_side_by_side(
+    commands, dict.fromkeys(commands, set()), jobs=2, logs=Path(sys.argv[2]), console=Console(), ended=lambda *_: None
+)
+"""
+
+
+def step_python(tmp_path):
+    """A program for `sys.executable`, and the file in which its sleeping step tells its process."""
+    python, pid = tmp_path / "python", tmp_path / "pid"
+    python.write_text(STEP.format(python=sys.executable, pid=str(pid)))
+    python.chmod(0o755)
+    return python, pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_failure_is_told_at_once_and_no_step_outlives_its_runner(tmp_path, number):
+    python, pid = step_python(tmp_path)
+    command = [sys.executable, "-u", "-c", RUNNER, str(python), str(tmp_path / "logs")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as runner:
+        told = next(line for line in runner.stdout if "tasks  failed" in line)
+        assert "lapa tasks ended with status 2" in told
+        sleeper = int(pid.read_text())
+        os.kill(sleeper, 0)
+        runner.send_signal(number)
+        assert runner.wait() == (143 if number == signal.SIGTERM else -number)
+    for _ in range(300):
+        if not is_alive(sleeper):
+            return
+        time.sleep(0.1)
+    os.kill(sleeper, signal.SIGKILL)
+    pytest.fail("the step outlives its runner")
+
+
+def is_alive(pid):
+    """Also where nobody collects the status of what ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_what_is_begun_after_the_stop_is_stopped(tmp_path, monkeypatch):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexec sleep 60\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(KeyboardInterrupt), side_by_side._stopping() as running:
+        raise KeyboardInterrupt
+    with pytest.raises(ChildProcessError, match="status -15"):
+        side_by_side._run(["propose"], tmp_path / "step.log", {}, running)
 
 
 def test_only_what_a_bar_drew_last_is_shown(tmp_path):

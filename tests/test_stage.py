@@ -93,6 +93,17 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path):
     assert (tmp_path / "thesis.tex").exists()
 
 
+def test_killed_while_the_first_file_was_written_it_is_begun_anew(tmp_path):
+    for name in ("out", "theirs"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ".fingerprint.json.123.partial").write_text("{")
+    (tmp_path / "theirs" / "thesis.tex").write_text("years of work")
+    assert run(tmp_path / "out") == "made" and not list((tmp_path / "out").glob(".*.partial"))
+    with pytest.raises(ValueError, match="not made by lapa"):
+        run(tmp_path / "theirs", overwrite=True)
+    assert (tmp_path / "theirs" / "thesis.tex").exists()
+
+
 def test_a_missing_input_is_named(tmp_path):
     with pytest.raises(ValueError, match="no folder"):
         run(tmp_path / "out", inputs={"source": tmp_path / "nowhere"})

@@ -147,6 +147,16 @@ def test_fewer_demonstrations_are_fewer_for_whatever_learns_from_them():
     steps = steps_of(recipe, setting=["ablations/demos_percent/10"], arms=["scratch", "vpt", "unipi"])
     few = {name.rpartition("/")[2] for name, step in steps.items() if "data.train_percent=10" in step["with"]}
     assert few == {"policy_scratch", "inverse_dynamics", "policy_vpt", "inverse_dynamics_unipi", "policy_unipi"}
+    cell = "ablations/demos_percent/10"
+    (pretrained,) = [step for name, step in steps.items() if name == f"{cell}/policy_vpt_pretrained"]
+    assert "data.demonstrations.train_percent=10" in pretrained["with"]
+
+
+def test_who_rehearses_has_no_more_videos_than_who_watched():
+    recipe = compose("run", ["recipe=ablation", "out=runs/x"]).recipe
+    cell, arms = "ablations/videos_percent/10", ["rehearsed", "rehearsed_vpt", "rehearsed_shuffled"]
+    steps = steps_of(recipe, setting=[cell], arms=arms)
+    assert all("data.videos.train_percent=10" in steps[f"{cell}/policy_{arm}"]["with"] for arm in arms)
 
 
 @pytest.mark.parametrize("name", ["transfer", "transfer_cpu", "transfer_gpu"])

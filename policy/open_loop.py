@@ -18,10 +18,10 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, open_stage, read_manifest
 from lapa.stats import signed_rank_p
 from lapa.stream import split_indices
+from lapa.train import seen_by
 from policy.baselines import Guesses
 from policy.infer import load
 from policy.preflight import check_demos
-from policy.pretrained import training_of
 from policy.replay import POLICY, Errors, replay_one
 
 FACTS = ("embodiment", "fps", "state_names", "action_names", "cameras", "image_px")  # of the demonstrations' manifest
@@ -52,13 +52,12 @@ def main(cfg: DictConfig) -> None:
 
 
 def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> None:
-    """ValueError when the demonstrations are another robot's, or were trained on."""
-    facts, trained = acted_manifest(demos), training_of(policy)
+    """ValueError when the demonstrations are another robot's, or were trained on, also by what the policy began from."""
+    facts, seen = acted_manifest(demos), seen_by(read_manifest(policy))
     check_demos(policy, {name: facts[name] for name in FACTS if name in facts})
-    if manifest_hash(demos) in trained["inputs"].values():
-        own = trained["config"]["data"]["val_percent"]
-        if (split, val_percent) != ("val", own):
-            raise ValueError(f"the policy was trained on {demos}: it held out split=val with val_percent={own}")
+    own = seen.get(manifest_hash(demos))
+    if own is not None and (split, val_percent) != ("val", own):
+        raise ValueError(f"the policy was trained on {demos}: it held out split=val with val_percent={own}")
 
 
 def training_actions(demos: ShardIndex, *, val_percent: int) -> Float[np.ndarray, "m d"]:

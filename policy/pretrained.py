@@ -16,7 +16,7 @@ from policy.model_card import write_card
 
 # By what a folder's settings name as their `kind`.
 LOADERS: dict[str, Callable[[Path, str], Policy | Thinker]] = {"action": load_action, "latent": load_latent}
-TRAINING = ("record", "count", "parameters", "final", "inputs", "config")  # of the manifest: told as "training"
+TRAINING = ("record", "count", "parameters", "final", "inputs", "config", "seen")  # of the manifest: told as "training"
 
 
 def main(cfg: DictConfig) -> None:

@@ -12,10 +12,11 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stats import signed_rank_p
 from lapa.stream import read_clip, split_indices
 from lapa.train import main as train
+from policy import pretrained
 from policy.baselines import Guesses
 from policy.infer import load
 from policy.normalise import cut_chunks
-from policy.open_loop import main, summarise
+from policy.open_loop import check_match, main, summarise
 from policy.replay import Errors
 from tests import policy_toys as toys
 
@@ -95,6 +96,17 @@ def test_what_was_trained_on_is_refused(trained, tmp_path):
     for more in ("val_percent=10", "split=all"):
         with pytest.raises(ValueError, match="it held out split=val with val_percent=30"):
             replay(trained, tmp_path / "out", more)
+
+
+def test_what_it_began_from_was_trained_on_is_refused_too(trained, tmp_path):
+    begun, demos = trained[0], toys.write_demos(tmp_path / "others", first=40)
+    train(toys.train_config("action_policy", f"demos={demos}", f"init_from={begun}", f"out={tmp_path / 'tuned'}"))
+    exported = tmp_path / "shared"
+    pretrained.main(compose("export", [f"checkpoint={tmp_path / 'tuned'}", f"out={exported}"]))
+    for policy in (tmp_path / "tuned", exported):
+        with pytest.raises(ValueError, match="it held out split=val with val_percent=30"):
+            check_match(policy, trained[1], split="all", val_percent=30)
+        check_match(policy, trained[1], split="val", val_percent=30)
 
 
 def test_another_robots_demonstrations_are_refused(trained, tmp_path):

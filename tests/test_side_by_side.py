@@ -14,15 +14,8 @@ from rich.console import Console
 from lapa import recipe, side_by_side
 from lapa.order import needs
 from lapa.side_by_side import run_side_by_side
+from tests.test_order import STEPS
 from tests.test_recipe import fake_door, walk_of
-
-STEPS = {
-    "tasks": {"door": "propose", "with": []},
-    "tasks_unseen": {"door": "propose", "with": []},
-    "a/clips": {"door": "build", "with": ["tasks=runs/x/tasks"]},
-    "a/codes": {"door": "label", "with": ["clips=runs/x/a/clips", "tasks=[runs/x/tasks_unseen]"]},
-    "report": {"door": "report", "with": ["runs=[runs/x]"]},
-}
 
 
 def run(monkeypatch, steps, *, jobs, tmp_path, each):

@@ -120,6 +120,19 @@ def check_fit(saved: Mapping[str, Tensor], module: nn.Module, *, origin: Path) -
         raise ValueError(f"{origin} does not fit: " + "; ".join(sorted(faults)[:8]) + f" ({len(faults)} in all)")
 
 
+def training_of(folder: Path) -> dict[str, Any]:
+    """The manifest of the training whose model lies in `folder`, also after an export."""
+    manifest = read_manifest(folder)
+    return manifest | manifest.get("training", {})
+
+
+def seen_by(folder: Path) -> dict[str, float]:
+    """{hash of a folder: per cent of it held out} of what the training in `folder` read, and those that it began from."""
+    told = training_of(folder)
+    own = told.get("config", {}).get("data", {}).get("val_percent", 0)
+    return told.get("seen", {}) | {mark: own for name, mark in told.get("inputs", {}).items() if name != "init_from"}
+
+
 def build(settings: Mapping[str, Any], *, allowed: tuple[str, ...]) -> Any:
     """Instantiate settings read from disk after checking every `_target_`: a class of ours, of a module whose name begins with
     one of `allowed`, or a function of one that is not called here (`_partial_`).

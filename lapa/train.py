@@ -14,11 +14,12 @@ from hydra.errors import InstantiationException
 from lightning.pytorch.loggers import CSVLogger, Logger
 from omegaconf import DictConfig
 
+from lapa import checkpoint
 from lapa.callbacks import Resume, SeedEachStep, Switches
 from lapa.metrics import LOGS, next_version, read_metrics
 from lapa.precision import FP32, resolve
 from lapa.ranks import is_first, own_group
-from lapa.stage import Stage, join_stage, open_stage, read_manifest
+from lapa.stage import Stage, join_stage, open_stage
 from lapa.throughput import Bar, Throughput
 
 
@@ -82,15 +83,8 @@ def _finish(cfg: DictConfig, stage: Stage, module: L.LightningModule, facts: dic
     final = {name: list(curve.values())[-1] for name, curve in curves.items() if not name.startswith("speed")}
     parameters = sum(p.numel() for p in module.parameters())
     if folder := cfg.get("init_from"):
-        facts = facts | {"seen": seen_by(read_manifest(Path(folder)))}
+        facts = facts | {"seen": checkpoint.seen_by(Path(folder))}
     stage.finish(record=type(module).__name__, count=cfg.trainer.max_steps, parameters=parameters, final=final, **facts)
-
-
-def seen_by(manifest: dict[str, Any]) -> dict[str, float]:
-    """{hash of a folder: per cent of it held out} of what a training read, and those before it that it began from."""
-    told = manifest | manifest.get("training", {})  # of an export
-    own = told.get("config", {}).get("data", {}).get("val_percent", 0)
-    return told.get("seen", {}) | {mark: own for name, mark in told.get("inputs", {}).items() if name != "init_from"}
 
 
 def make_trainer(cfg: DictConfig, out: Path) -> L.Trainer:

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from lapa.checkpoint import seen_by
 from lapa.executor import run_all
 from lapa.files import write_json, write_jsonl
 from lapa.relative import STILL, acted_manifest
@@ -18,7 +19,6 @@ from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, open_stage, read_manifest
 from lapa.stats import signed_rank_p
 from lapa.stream import split_indices
-from lapa.train import seen_by
 from policy.baselines import Guesses
 from policy.infer import load
 from policy.preflight import check_demos
@@ -53,7 +53,7 @@ def main(cfg: DictConfig) -> None:
 
 def check_match(policy: Path, demos: Path, *, split: str, val_percent: int) -> None:
     """ValueError when the demonstrations are another robot's, or were trained on, also by what the policy began from."""
-    facts, seen = acted_manifest(demos), seen_by(read_manifest(policy))
+    facts, seen = acted_manifest(demos), seen_by(policy)
     check_demos(policy, {name: facts[name] for name in FACTS if name in facts})
     own = seen.get(manifest_hash(demos))
     if own is not None and (split, val_percent) != ("val", own):

@@ -30,7 +30,7 @@ def main(cfg: DictConfig) -> None:
     told = {"checkpoint": folder, "results": None, "push_to": None, "private": None}
     with open_stage(cfg, {**told, **named}) as stage:
         if not stage.done:
-            trained = training_of(folder)
+            trained = checkpoint.training_of(folder)
             left_out = (*TRAINING, "training", "files", "versions")
             facts = {key: value for key, value in trained.items() if key not in left_out}
             save(folder, stage.out, licence=cfg.licence, results=results)
@@ -45,7 +45,7 @@ def main(cfg: DictConfig) -> None:
 def save(policy: Path, out: Path, *, licence: str, results: list[Path]) -> None:
     """Fill `out` from a training's folder and what was measured of it, as `measured_of` takes it."""
     measured = measured_of(policy, results)
-    card = write_card(checkpoint.load_settings(policy), training_of(policy), measured, licence=licence)
+    card = write_card(checkpoint.load_settings(policy), checkpoint.training_of(policy), measured, licence=licence)
     checkpoint.publish(policy, out)
     with atomic_path(out / "README.md") as partial:
         partial.write_text(card)
@@ -78,9 +78,3 @@ def load_folder(folder: Path, *, device: str, embodiment: str | None) -> Policy 
     if kind not in LOADERS:
         raise ValueError(f"{folder} holds a model of kind {kind!r}; this loads {' or '.join(LOADERS)}")
     return LOADERS[kind](folder, device) if embodiment is None else load_action(folder, device, embodiment)
-
-
-def training_of(folder: Path) -> dict[str, Any]:
-    """The manifest of the training whose policy lies in `folder`, also after an export."""
-    manifest = read_manifest(folder)
-    return manifest | manifest.get("training", {})

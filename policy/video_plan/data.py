@@ -66,11 +66,11 @@ class PlanData(StreamData):
         folders, self.counts = weighted(mixture, stream["batch_size"], clips=folder)
         self.folders = {name: Path(each["clips"]) for name, each in folders.items()}
         self.shown = self.folders | ({"basis": Path(basis)} if basis else {})
-        sights = {name: _sight(read_manifest(path)) for name, path in self.shown.items()}
+        manifests = {name: read_manifest(path) for name, path in self.shown.items()}
+        sights = {name: _sight(manifest) for name, manifest in manifests.items()}
         check_alike(sights, words="one picture size and rate")
-        manifest = read_manifest(self.folders[MAIN])
-        self.camera, self.num_frames = manifest.get("cameras", [camera])[0], num_frames
-        self.gap = min(gap_in(read_manifest(path), gap_s) for path in self.folders.values())  # of one rate
+        self.camera, self.num_frames = manifests[MAIN].get("cameras", [camera])[0], num_frames
+        self.gap = min(gap_in(manifests[name], gap_s) for name in self.folders)  # all alike, as their rates are
         take = partial(
             take_plans, camera=self.camera, gap=self.gap, num_frames=num_frames, steps_per_clip=steps_per_clip
         )

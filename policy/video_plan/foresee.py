@@ -12,6 +12,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.utils.data import default_collate
 
+from lapa.checkpoint import seen_by, training_of
 from lapa.files import write_json
 from lapa.pictures import save_grid
 from lapa.shards import ShardIndex, shard_paths
@@ -48,11 +49,11 @@ def main(cfg: DictConfig) -> None:
 
 def held_out(plan: Path, clips: Path, val_percent: int | None) -> int:
     """How many percent of the clips to read; ValueError when the plan was trained on some of those."""
-    trained = read_manifest(plan)
-    own = trained["config"]["data"]["val_percent"]
-    if val_percent is None or val_percent <= own or manifest_hash(clips) not in trained["inputs"].values():
-        return own if val_percent is None else val_percent
-    raise ValueError(f"the plan was trained on {clips}: it held out val_percent={own}, not {val_percent}")
+    wanted = training_of(plan)["config"]["data"]["val_percent"] if val_percent is None else val_percent
+    own = seen_by(plan).get(manifest_hash(clips), wanted)
+    if wanted > own:
+        raise ValueError(f"the plan was trained on {clips}: it held out val_percent={own}, not {wanted}")
+    return wanted
 
 
 def read_starts(folder: Path, plan: Planner, cfg: DictConfig, val_percent: int) -> PlanStep:

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8
 
 from lapa.records import Demo, checked
-from lapa.relative import acted_manifest, state_sources
+from lapa.relative import absolute_of, acted_manifest, state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stream import StreamData
 from lapa.video import decode_mp4
@@ -65,17 +65,18 @@ def fit_moments(moments: Moments) -> dict[str, Any]:
 
 
 class DemoData(StreamData):
-    """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (a gripper).
+    """Demonstrations of one robot. `absolute`: actions that are not taken relative to the state (None: its gripper).
 
     `codes`: the sidecar that `lapa label` wrote for these demonstrations, or None.
     """
 
     def __init__(
-        self, *, folder: str | Path, chunk_steps: int, absolute: list[str], steps_per_clip: int,
+        self, *, folder: str | Path, chunk_steps: int, absolute: Sequence[str] | None, steps_per_clip: int,
         codes: str | Path | None, **stream: Any,
     ) -> None:  # fmt: skip
-        self.cameras = list(acted_manifest(folder)["cameras"])
-        self.chunk_steps, self.absolute = chunk_steps, list(absolute)
+        manifest = acted_manifest(folder)
+        self.cameras, self.chunk_steps = list(manifest["cameras"]), chunk_steps
+        self.absolute = absolute_of(absolute, manifest["action_names"])
         self.labels = None if codes is None else labels_of(Path(folder), Path(codes))
         rows = {} if codes is None else read_sidecars(Path(codes), CODES)
         take = partial(
@@ -91,7 +92,7 @@ class DemoData(StreamData):
     def robot(self) -> dict[str, list[str]]:
         """Names of states and actions, and which actions are absolute."""
         names = {key: list(self.manifest[key]) for key in ("state_names", "action_names")}
-        return names | {"absolute": [name for name in self.absolute if name in names["action_names"]]}
+        return names | {"absolute": self.absolute}
 
     def moments(self) -> Moments:
         """All of the training demonstrations."""

@@ -1,6 +1,6 @@
 """Folders of demonstrations, of one robot or of several, in; Demo out, so many of each folder in every batch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 
 from lapa.mixture import Mixture, check_alike, weighted
 from lapa.records import Demo, checked
+from lapa.relative import acted_manifest, share_absolute
 from lapa.stream import Batches, StreamData, Take
 from policy.bodies import Body, bodies_of, join, tell
 from policy.data import DemoData, fit_moments
@@ -42,20 +43,22 @@ class DemoMixture(StreamData):
 
     def __init__(
         self, *, folder: str | Path, codes: str | Path | None, mixture: Mapping[str, Mapping[str, Any]], name_robot: bool,
-        batch_size: int, steps_per_clip: int, **each: Any,
+        batch_size: int, steps_per_clip: int, absolute: Sequence[str] | None, **each: Any,
     ) -> None:  # fmt: skip
         folders, counts = weighted(mixture, batch_size, name=MAIN, demos=folder, codes=codes)
+        kept = share_absolute(
+            absolute, {name: acted_manifest(one["demos"])["action_names"] for name, one in folders.items()}
+        )
         self.parts = {
             name: DemoData(
                 folder=one["demos"], codes=one.get("codes"), batch_size=counts[name], steps_per_clip=steps_per_clip,
-                **each,
+                absolute=kept[name], **each,
             )
             for name, one in folders.items()
         }  # fmt: skip
         check_alike({name: _shared(part) for name, part in self.parts.items()}, words="one sight, rate and codebook")
         main, self.name_robot = self.parts[MAIN], name_robot
-        own = ("chunk_steps", "absolute")  # of a demonstration's reader; the rest is the stream's
-        stream = {key: value for key, value in each.items() if key not in own}
+        stream = {key: value for key, value in each.items() if key != "chunk_steps"}
         super().__init__(
             folder=folder, take=main.take, samples_per_clip=steps_per_clip, batch_size=batch_size, **stream
         )

@@ -11,7 +11,7 @@ from einops import rearrange
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from lapa.relative import STILL, acted_manifest, state_sources
+from lapa.relative import STILL, absolute_of, acted_manifest, state_sources
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import read_manifest
 from lapa.stream import StreamData
@@ -84,14 +84,14 @@ def statistics(rows: Iterable[np.ndarray]) -> dict[str, Any]:
 
 
 class ActionData(StreamData):
-    """Frame pairs with actions of one robot's demonstrations. `absolute`: actions that are told as they are (a gripper)."""
+    """Frame pairs with actions of one robot's demonstrations. `absolute`: actions told as they are (None: its gripper)."""
 
     def __init__(
-        self, *, folder: str | Path, gap_s: float, absolute: list[str], pairs_per_clip: int, **stream: Any
+        self, *, folder: str | Path, gap_s: float, absolute: list[str] | None, pairs_per_clip: int, **stream: Any
     ) -> None:
         manifest = acted_manifest(folder)
         self.gap, self.names = gap_frames(gap_s, manifest["fps"]), list(manifest["action_names"])
-        self.absolute = [name for name in absolute if name in self.names]
+        self.absolute = absolute_of(absolute, self.names)
         self.sources = state_sources(manifest["state_names"], self.names, self.absolute)
         take = partial(take_actions, gap=self.gap, sources=self.sources, pairs_per_clip=pairs_per_clip)
         super().__init__(folder=folder, take=take, samples_per_clip=pairs_per_clip, **stream)

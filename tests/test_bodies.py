@@ -12,7 +12,7 @@ from lapa.records import Observation
 from lapa.stage import read_manifest
 from lapa.train import main
 from policy import infer
-from policy.bodies import Bodies
+from policy.bodies import Bodies, each_robot
 from policy.normalise import Normaliser
 from policy.preflight import check_demos
 from policy.pretrained import load
@@ -185,3 +185,19 @@ def test_what_cannot_be_mixed_is_told(folders, tmp_path):
     joints = toys.write_demos(tmp_path / "joints", names=["a", "b", "c"])
     with pytest.raises(InstantiationException, match="one set of joints a robot: state_names is"):
         built(folders | {"arm": joints})
+
+
+def test_what_is_told_as_it_is_must_be_an_action_of_some_robot(folders):
+    """A misspelt gripper was told relative to where it is, and nobody was told."""
+    _, data = built(folders, "data.absolute=[shoulder]")
+    assert {name: robot["absolute"] for name, robot in each_robot(data.facts()).items()} == {
+        "arm": ["shoulder"], "panda": [],
+    }  # fmt: skip
+    assert each_robot(built(folders)[1].facts())["arm"]["absolute"] == ["gripper"]
+    with pytest.raises(InstantiationException, match="no action 'griper' to keep absolute; there are gripper, "):
+        built(folders, "data.absolute=[griper]")
+    alone = toys.train_config(
+        "action_policy", f"demos={folders['arm']}", "init_from=null", "out=-", "data.absolute=[griper]"
+    )
+    with pytest.raises(ValueError, match="no action 'griper' to keep absolute; there are shoulder, gripper"):
+        hydra.utils.instantiate(alone.data).facts()

@@ -13,11 +13,13 @@ from rich.console import Console
 from lapa.executor import run_all
 from lapa.files import value_hash
 from lapa.stage import open_stage
+from sim_finetune.bounds import check_counts
 from sim_finetune.demos import Plan, plan_slices, summarise, write_slice
 from sim_finetune.embodiment import load_embodiment, mjcf_hash
 from sim_finetune.episode import Jolts, Studio, film, kept_env, look_of, play, seed_block
 from sim_finetune.exports import check_format, export
 from sim_finetune.library import load_library, manifest_folder, of_families, with_tasks
+from sim_finetune.render import check_drawing
 
 
 def body_facts(studio: Studio) -> dict[str, Any]:
@@ -30,6 +32,7 @@ def body_facts(studio: Studio) -> dict[str, Any]:
 def main(cfg: DictConfig) -> None:
     """`lapa collect tasks=DIR embodiment=NAME out=DIR`: demonstrations that the expert completed, and only those."""
     check_format(cfg.export)
+    check_counts(cfg, "demos_per_task", "demos_per_shard", "tries")
     folder, specs = Path(cfg.tasks), of_families(load_library(Path(cfg.tasks)), cfg.families)
     seeds = seed_block(cfg.seed_base, replicate=cfg.seed, count=cfg.demos_per_task * cfg.tries)
     plan = Plan(specs, Studio.of(cfg), Jolts(**cfg.jolts), seeds, cfg.tries)
@@ -75,7 +78,8 @@ class Watch:
         self.jolts = jolts if isinstance(jolts, Jolts) else Jolts(**jolts)
 
     def items(self) -> list[tuple[int, int]]:
-        """Every clip there is to watch, all tasks in turn."""
+        """Every clip there is to watch, all tasks in turn; ValueError when this machine cannot draw them."""
+        check_drawing()
         seeds = seed_block(self.seed_base, replicate=0, count=self.videos_per_task)
         return [(task, seed) for seed in seeds for task in range(len(self.specs))]
 

@@ -90,6 +90,8 @@ class TaskEnv(gymnasium.Env):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict, dict]:
         """Start an episode; the same seed gives the same places, start pose and words."""
+        if seed is not None and seed < 0:
+            raise ValueError(f"seed={seed}: a whole number of at least 0 is needed")
         # Mixed with the task's hash: otherwise all tasks would put their objects in the same places for the same seed.
         super().reset(seed=None if seed is None else seed << 32 | int(self.task_spec.hash[:8], 16))
         rng = self.np_random

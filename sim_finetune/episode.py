@@ -16,8 +16,9 @@ from sim_finetune.randomise import Randomise
 from sim_finetune.solvers import solver_for
 from sim_finetune.spec import TaskSpec
 
-SEEDS_A_REPLICATE, REPLICATES = 50_000, 20  # together the 1 000 000 seeds of one purpose
-LINGER_STEPS = 8  # 0.8 s at 10 Hz: as long as a chunk of actions, longer than the gap of a frame pair
+SEEDS_A_REPLICATE, REPLICATES = 50_000, 20
+SEEDS_A_PURPOSE = SEEDS_A_REPLICATE * REPLICATES
+LINGER_S, LINGER_STEPS = 0.8, 8  # at least: as long as a chunk of actions, longer than the gap of a frame pair
 ENVS_KEPT = 32  # environments a process keeps; they share one GL context
 
 
@@ -78,13 +79,17 @@ class Episode(NamedTuple):
 def seed_block(base: int, *, replicate: int, count: int) -> range:
     """`count` episode seeds from `base` (one purpose: videos 0…, demonstrations 1 000 000…, validation, test).
 
-    Another replicate is another stretch. ValueError when it would run into another replicate or purpose.
+    Another replicate is another stretch. ValueError when it would run into the next replicate's or purpose's.
     """
+    if base < 0:
+        raise ValueError(f"seed_base={base}: a whole number of at least 0 is needed")
     if not (0 <= replicate < REPLICATES and count <= SEEDS_A_REPLICATE):
         raise ValueError(
             f"seed={replicate} must be in 0…{REPLICATES - 1} and {count} episodes at most {SEEDS_A_REPLICATE} a task"
         )
     first = base + replicate * SEEDS_A_REPLICATE
+    if first + count > (end := (base // SEEDS_A_PURPOSE + 1) * SEEDS_A_PURPOSE):
+        raise ValueError(f"seed={replicate} from seed_base={base} on would take seeds from {end} on, which others use")
     return range(first, first + count)
 
 
@@ -129,15 +134,15 @@ def play(env: TaskEnv, jolts: Jolts, *, seed: int) -> Episode:
         executed = shifted(env, action, next(push))
         _, _, terminated, truncated, info = env.step(executed)
         rows.append((before[0], action, executed, *before[1:], info["success"]))
-        left = _steps_left(left, ended=truncated, solved=terminated)
+        left = _steps_left(left, ended=truncated, solved=terminated, hz=env.control_hz)
     return Episode(seed, env.task_description, *(np.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _steps_left(left: int | None, *, ended: bool, solved: bool) -> int | None:
-    """After success the expert stays for LINGER_STEPS, so that clips and chunks of actions show how to stay."""
+def _steps_left(left: int | None, *, ended: bool, solved: bool, hz: float) -> int | None:
+    """After success the expert stays for LINGER_S, so that clips and chunks of actions show how to stay."""
     if left is not None:
         return left - 1
-    return LINGER_STEPS if solved else 0 if ended else None
+    return max(LINGER_STEPS, round(LINGER_S * hz)) if solved else 0 if ended else None
 
 
 def pushes(jolts: Jolts, rng: np.random.Generator):

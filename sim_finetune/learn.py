@@ -96,7 +96,7 @@ class Learner:
             algorithms = importlib.import_module("stable_baselines3")
         except ImportError as error:
             raise ValueError(MISSING) from error
-        torch.set_num_threads(threads)
+        torch.set_num_threads(1)  # sums in the same order, whatever num_workers is
         lessons = Lessons(make_env(spec, studio), **self._steps, approach=self._approach)
         make = getattr(algorithms, self._algorithm)
         self._model = make("MlpPolicy", lessons, seed=self._seed, device="cpu", **self._settings)

@@ -1,7 +1,7 @@
 """A folder of task files in, checked `TaskSpec`s out, in the order of their file names; and back, with what proves them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -92,14 +92,21 @@ def task_paths(folder: Path | str) -> list[Path]:
 
 
 def load_library(folder: Path | str) -> list[TaskSpec]:
-    """The tasks of `task_paths`."""
-    return [load_task(path) for path in task_paths(folder)]
+    """The tasks of `task_paths`, each once: two files may hold the same."""
+    return _each_once(load_task(path) for path in task_paths(folder))
 
 
 def load_libraries(folders: Path | str | Sequence[str]) -> list[TaskSpec]:
-    """The tasks of one folder, or of several in their order."""
+    """The tasks of one folder, or of several in their order, each once: played twice it would count twice."""
     each = [folders] if isinstance(folders, (str, Path)) else folders
-    return [spec for folder in each for spec in load_library(folder)]
+    return _each_once(spec for folder in each for spec in load_library(folder))
+
+
+def _each_once(specs: Iterable[TaskSpec]) -> list[TaskSpec]:
+    first: dict[str, TaskSpec] = {}
+    for spec in specs:
+        first.setdefault(spec.hash, spec)
+    return list(first.values())
 
 
 def of_families(specs: list[TaskSpec], families: Sequence[str] | None) -> list[TaskSpec]:

@@ -21,9 +21,10 @@ from sim_finetune.album import SHEET, THUMBNAIL, VIDEO, Page, contact_sheet, ill
 from sim_finetune.bounds import check_counts
 from sim_finetune.embodiment import with_body
 from sim_finetune.episode import Studio
-from sim_finetune.ladder import NOVELTY, PASSED, SOLVING, Verdict, check_settings, climb, funnel, funnel_table
+from sim_finetune.ladder import BROKEN, NOVELTY, PASSED, SOLVING, Verdict, check_settings, climb, funnel, funnel_table
 from sim_finetune.library import TASKS, evidence_folder, load_library, save_evidence, save_task
 from sim_finetune.novelty import Signature, repeats, signature
+from sim_finetune.render import check_drawing
 from sim_finetune.spec import read_spec
 
 PARTS = "resume"  # one verdict a file; not a result, so not hashed
@@ -47,10 +48,13 @@ class Court(NamedTuple):
 
 
 def judge(proposal: Proposal, *, court: Court) -> Verdict:
-    """The verdict on one proposal, from disk when it was reached before."""
-    if not proposal.path.exists():
-        write_json(proposal.path, climb(proposal.text, **court._asdict())._asdict())
-    return Verdict(**json.loads(proposal.path.read_text()))
+    """The verdict on one proposal, from disk when it was reached before; a fault of ours is none, and tried again."""
+    if proposal.path.exists():
+        return Verdict(**json.loads(proposal.path.read_text()))
+    verdict = climb(proposal.text, **court._asdict())
+    if not verdict.reason.startswith(BROKEN):
+        write_json(proposal.path, verdict._asdict())
+    return verdict
 
 
 def verdicts_on(proposer: Any, *, court: Court, folder: Path, batch: int, num_workers: int) -> Iterator[Verdict]:
@@ -130,6 +134,7 @@ def by_content(cfg: DictConfig) -> DictConfig:
 def main(cfg: DictConfig) -> None:
     """`lapa propose out=DIR embodiment=NAME count=N`: what the proposer says, judged by the ladder."""
     check_counts(cfg, "count", "batch")
+    check_drawing()
     console, studio = Console(), Studio.of(cfg)
     settings: Any = OmegaConf.to_container(cfg.ladder, resolve=True)
     check_settings(settings)

@@ -18,6 +18,7 @@ from lapa.files import write_json
 from lapa.report_tasks import RECORD, rows
 from lapa.stage import open_stage
 from sim_finetune.alignment import alignment
+from sim_finetune.bounds import check_counts
 from sim_finetune.completion import completion
 from sim_finetune.diversity import diversity
 from sim_finetune.episode import Studio, make_env
@@ -31,6 +32,7 @@ PARTS = "resume"  # one task a file; not a result, so not hashed
 
 def measure_library(cfg: DictConfig, console: Console, folder: Path) -> None:
     """Measure every task of `folder`, and the set; write and show it."""
+    check_counts(cfg, "quality.seeds")
     specs, settings = load_library(folder), dict(cfg.quality)
     settings["seeds"] = range(cfg.seed_base, cfg.seed_base + settings["seeds"])
     with open_stage(with_tasks(cfg, specs), inputs={"library": manifest_folder(folder)}) as stage:

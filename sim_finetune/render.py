@@ -39,6 +39,11 @@ def _gl() -> Any:
     return context
 
 
+def check_drawing() -> None:
+    """ValueError when this machine cannot draw: before work begins that would take that for the tasks' fault."""
+    _gl()
+
+
 class Camera:
     """Draws one model at one size. Without meshes and textures every model shares one set of GL buffers."""
 

@@ -171,7 +171,7 @@ def reachable(
             (name, seed) for name, site in sites.items() if not _reaches(env, site, above_m, within_m, touch_m)
         ]
     missed = {seed for _, seed in failures}
-    if len(missed) > (1 - seed_share) * seeds:
+    if seeds - len(missed) < seed_share * seeds:
         name, seed = failures[0]
         body = candidate.studio.embodiment.name
         raise ValueError(f"{body} cannot get to {name!r} (seed {seed}; {len(missed)} of {seeds} seeds)")

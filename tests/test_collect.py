@@ -175,6 +175,12 @@ def test_a_robot_does_the_videos_episodes_when_it_has_their_seeds(tasks, tmp_pat
         assert film == demo["mp4"]
 
 
+def test_counts_that_are_none_are_named(tasks, tmp_path):
+    for slip in ("demos_per_task=1e2", "demos_per_shard=0", "tries=-1"):
+        with pytest.raises(ValueError, match=rf"{slip.split('=')[0]}=.*: a whole number of at least 1 is needed"):
+            main(compose("collect", overrides(tasks, tmp_path / "o", slip)))
+
+
 def test_a_folder_without_tasks_or_with_a_wrong_one_is_named(tmp_path):
     with pytest.raises(ValueError, match="no folder of tasks"):
         main(compose("collect", overrides(tmp_path / "none", tmp_path / "o")))

@@ -100,6 +100,11 @@ def test_instructions_vary_with_the_seed_and_episodes_are_cut():
     assert [env.step(env.target())[3] for _ in range(2)] == [False, True]
 
 
+def test_a_seed_below_nothing_is_named():
+    with pytest.raises(ValueError, match="seed=-1: a whole number of at least 0"):
+        make_env().reset(seed=-1)
+
+
 def test_a_camera_that_is_not_there_is_named():
     with pytest.raises(ValueError, match=r"no camera 'wrist'; this scene has \['front', 'side', 'top'\]"):
         make_env(cameras=["wrist"])

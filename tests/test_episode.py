@@ -63,3 +63,21 @@ def test_seed_blocks_of_purposes_and_replicates_never_meet():
     assert len(set(seeds)) == len(seeds)
     with pytest.raises(ValueError, match=r"seed=20 must be in 0…19"):
         seed_block(0, replicate=20, count=1)
+    with pytest.raises(ValueError, match="seed_base=-5: a whole number of at least 0"):
+        seed_block(-5, replicate=0, count=1)
+
+
+def test_a_replicate_never_runs_into_another_purpose():
+    """Validation, test and the ladder's own trials lie a million apart, and a test may begin in the middle."""
+    assert seed_block(3_500_000, replicate=9, count=50_000)[-1] == 3_999_999
+    with pytest.raises(ValueError, match="seed=10 from seed_base=3500000 on would take seeds from 4000000 on"):
+        seed_block(3_500_000, replicate=10, count=2)
+
+
+def test_the_expert_stays_as_long_at_every_rate():
+    """At 20 Hz it stayed 0.4 s, and the ladder, which wants 0.5, could accept no task."""
+    stays_s = {}
+    for hz in (10, 20):
+        episode = play(make_env(task("reach"), studio(max_steps=20 * hz)._replace(control_hz=hz)), CALM, seed=8)
+        stays_s[hz] = np.argmin(episode.success[::-1]) / hz  # rows of success at the end
+    assert stays_s[10] == pytest.approx(0.9) and stays_s[20] >= 0.8

@@ -8,8 +8,9 @@ from omegaconf import OmegaConf
 from small_sim import studio, task
 
 from lapa.config import compose
+from sim_finetune import rungs_sim
 from sim_finetune.ladder import PASSED, RUNGS, climb, funnel
-from sim_finetune.rungs_sim import not_solved, settles
+from sim_finetune.rungs_sim import not_solved, reachable, settles
 from sim_finetune.rungs_text import Candidate
 from sim_finetune.spec import read_spec
 
@@ -107,6 +108,21 @@ def test_out_of_reach_is_refused_by_inverse_kinematics(settings):
     easy = {**settings, "R5_visible": {**settings["R5_visible"], "pixel_share": 0.0}}
     verdict = climb(changed(), settings=easy, studio=short, first_seed=4_000_000)
     assert verdict.rung == "R7_reachable" and "panda cannot get to 'target'" in verdict.reason
+
+
+def test_the_share_of_starts_within_reach_that_is_asked_for_is_enough(settings, monkeypatch):
+    """Nine of ten are 0.9; as floats 1 − 0.9 is a little less than a tenth."""
+    spec = read_spec(changed())
+    blank = Candidate("", spec, studio(), 0, (), (), {})
+    for misses, fine in ((1, True), (2, False)):
+        answers = iter([False] * misses + [True] * 10)
+        monkeypatch.setattr(rungs_sim, "_reaches", lambda *_, answers=answers: next(answers))
+        asked = settings["R7_reachable"] | {"seeds": 10, "seed_share": 0.9}
+        if fine:
+            assert len(reachable(blank, **asked).facts["missed"]) == misses
+        else:
+            with pytest.raises(ValueError, match="2 of 10 seeds"):
+                reachable(blank, **asked)
 
 
 def test_what_the_expert_cannot_do_in_time_is_refused_last(settings):

@@ -14,9 +14,11 @@ from sim_finetune.ladder import PASSED, RUNGS, SOLVING, climb
 from sim_finetune.library import (
     library_path,
     load_evidence,
+    load_libraries,
     load_library,
     load_task,
     save_evidence,
+    save_task,
     shipped,
     task_paths,
 )
@@ -77,6 +79,14 @@ def test_a_folder_goes_before_a_name_and_a_name_before_a_refusal(tmp_path, monke
     assert library_path("seeds").resolve() == folder and len(load_library("seeds")) == 1
     with pytest.raises(ValueError, match=r"no folder of tasks nowhere; libraries that ship are \['seeds'"):
         task_paths("nowhere")
+
+
+def test_a_task_that_lies_in_two_files_or_two_folders_is_one_task(tmp_path):
+    """Played twice it would count twice, and an interval would be too narrow."""
+    one, two = task_folder(tmp_path / "one", "reach", "open_drawer"), task_folder(tmp_path / "two", "reach")
+    save_task(one, task("reach"))
+    assert [spec.name for spec in load_library(one)].count("reach") == 1 and len(load_library(one)) == 2
+    assert [spec.name for spec in load_libraries([str(two), str(one)])] == ["reach", "open_drawer"]
 
 
 def test_a_library_ships_without_pictures_and_without_what_was_condemned(tmp_path):

@@ -177,6 +177,16 @@ def test_a_transcript_can_be_told_again(tmp_path):
         judged(author(Recorded(path=str(path)), count=4), PASSED)
 
 
+def test_a_transcript_is_of_one_run(tmp_path):
+    """After a kill the same command asks everything once more: what the killed one wrote would be told first."""
+    path = tmp_path / "said.jsonl"
+    path.write_text('{"text": "of a run that was killed"}\n')
+    judged(author(Scripted(json.dumps(wire())), count=1, transcript=str(path)), PASSED)
+    assert [json.loads(row)["text"] for row in path.read_text().splitlines()] == [json.dumps(wire())]
+    with pytest.raises(ValueError, match="is what the model reads its replies from: give another file"):
+        author(Recorded(path=str(path)), transcript=str(path))
+
+
 @pytest.mark.parametrize("style", choices("prompts"))
 def test_every_style_fills_its_slots(style):
     overrides = ["out=x", "proposer=llm", f"prompts@proposer.prompts={style}", f"proposer.library={TASKS}", "count=1"]

@@ -11,11 +11,12 @@ from small_sim import studio, task
 from lapa.config import compose
 from lapa.stage import read_manifest
 from lapa.video import decode_mp4
+from sim_finetune import propose, render
 from sim_finetune.album import CAPTION_PX
-from sim_finetune.ladder import NOVELTY, PASSED, RUNGS, Verdict, climb
+from sim_finetune.ladder import BROKEN, NOVELTY, PASSED, RUNGS, Verdict, climb
 from sim_finetune.library import load_evidence, load_library, load_task, save_task
 from sim_finetune.novelty import signature
-from sim_finetune.propose import Court, by_content, main, verdicts_on
+from sim_finetune.propose import Court, Proposal, by_content, judge, main, verdicts_on
 from sim_finetune.proposers.sampler import Sampler
 from sim_finetune.spec import read_spec
 
@@ -82,6 +83,25 @@ def test_the_door_keeps_what_was_accepted_and_goes_on_where_it_was_stopped(tmp_p
         path.unlink()  # as after a kill in the second proposal
     main(compose("propose", [f"out={stopped}", "count=2", *FAST]))
     assert read_manifest(stopped)["files"] == manifest["files"]
+
+
+def test_a_fault_of_ours_is_no_verdict_that_is_kept(tmp_path, monkeypatch):
+    """A full memory in one worker would have dropped a task for good."""
+    court = Court({}, studio(), 0, ())
+    proposal = Proposal(tmp_path / "verdict.json", "…")
+    for reason, kept in ((f"{BROKEN} MemoryError", False), ("the table is not seen", True)):
+        monkeypatch.setattr(
+            propose, "climb", lambda text, reason=reason, **_: Verdict("R5_visible", reason, "", text, {})
+        )
+        assert judge(proposal, court=court).reason == reason and proposal.path.exists() == kept
+
+
+def test_a_machine_that_cannot_draw_ends_it_before_a_task_is_blamed(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "disable")
+    monkeypatch.setattr(render, "_gl", render._gl.__wrapped__)
+    with pytest.raises(ValueError, match="cannot draw pictures"):
+        main(compose("propose", [f"out={tmp_path / 'o'}", "count=1", *FAST]))
+    assert not (tmp_path / "o").exists()
 
 
 def test_another_library_is_another_result_wherever_it_lies(tmp_path):

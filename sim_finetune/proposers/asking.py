@@ -36,7 +36,7 @@ class Prompts(NamedTuple):
 
 
 class Talk:
-    """Asks one model. transcript: file to append replies to, or ""; max_told: characters of an idea that are kept."""
+    """Asks one model. transcript: file for the replies, begun anew, or ""; max_told: characters of an idea that are kept."""
 
     def __init__(
         self, *, model: LanguageModel, prompts: Mapping[str, str], catalogue: Catalogue, transcript: str, max_told: int,
@@ -47,6 +47,8 @@ class Talk:
         kinds = "\n".join(f"- {group}: {', '.join(catalogue.group(group))}" for group in groups)
         self._system = Message("system", self.prompts.system.format(kinds=kinds, statements=glossary()))
         self._seed, self._asked = seed, 0
+        if transcript and getattr(model, "path", None) == Path(transcript):
+            raise ValueError(f"transcript={transcript} is what the model reads its replies from: give another file")
 
     def ask(self, dialogue: list[Message], schema: Row | None) -> str:
         """The model's next turn; each question has a seed of its own."""
@@ -54,7 +56,7 @@ class Talk:
         self._asked += 1
         if self.transcript:
             row = {"model": self.model.name, "prompt_hash": prompt_hash(dialogue), **reply._asdict()}
-            with Path(self.transcript).open("a") as file:
+            with Path(self.transcript).open("w" if self._asked == 1 else "a") as file:  # of this run alone
                 file.write(json.dumps(row) + "\n")
         return reply.text
 

@@ -45,7 +45,7 @@ class Author:
     """Proposes until `count` texts are out, or the model says nothing new any more, or the target is reached.
 
     target: "" grows from what is accepted (bottom-up); else a task in words, approached by simpler ones (top-down);
-    library: folder of tasks to begin with, or ""; transcript: file to append every reply to, or "".
+    library: folder of tasks to begin with, or ""; transcript: file for every reply, begun anew, or "".
     """
 
     def __init__(

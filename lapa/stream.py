@@ -26,8 +26,9 @@ Numbers = UInt32[np.ndarray, "n"]  # of clips in an index
 
 
 def shows_label(key: str, percent: float) -> bool:
-    """Whether a clip is among the `percent` whose true states a quantizer's training may see: always the same ones."""
-    return zlib.crc32(("label " + key).encode()) % 10_000 < percent * 100
+    """Whether a clip is of the `percent` of videos (what stands before an "@") whose true states a quantizer's training may
+    see: always the same ones."""
+    return zlib.crc32(("label " + key.partition("@")[0]).encode()) % 10_000 < percent * 100
 
 
 def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Numbers:

@@ -7,7 +7,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from quantizer.blocks import to_unit
 from quantizer.model import Quantizer, perplexity_of
 from quantizer.probe import LEAST_EPISODES, Scored, interval, linear_guess, mlp_guess, one_hot, resampled, split_of
 from quantizer.sample import FLOW, Pairs, in_batches
@@ -31,7 +30,7 @@ def read(quantizer: Quantizer, pairs: Pairs, batch: int) -> Reading:
     """Each pair once."""
     rows = []
     for before, after in zip(pairs.before.split(batch), pairs.after.split(batch), strict=True):
-        latents, motion = quantizer.encode(before, after), quantizer.motion(to_unit(before), to_unit(after))
+        latents, motion = quantizer.encode(before, after), quantizer.motions(before, after)
         flow = torch.cat((motion.flow.flatten(1), motion.trust, motion.drift), 1)
         rows.append(Reading(latents.flatten(1), quantizer.bottleneck(latents).codes, motion.drift, flow))
     return Reading(*(torch.cat(column) for column in zip(*rows, strict=True)))

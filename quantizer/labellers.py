@@ -15,6 +15,7 @@ from lapa.probe import r_squared
 from lapa.shards import ShardIndex, shard_paths
 from lapa.stage import manifest_hash, read_manifest
 from lapa.stream import shows_label
+from lapa.video import gap_in
 from quantizer.actions import true_actions
 from quantizer.inverse_dynamics import FROM_DATA, InverseDynamics
 from quantizer.model import Quantizer
@@ -70,17 +71,30 @@ class Codes:
         """The codebook's size, and the gap that a code spans: the quantizer's own, or another that is asked for."""
         check_unseen(cfg)
         facts = {key: trained[key] for key in ("gap_s", "num_codes", "codes_per_step")}
-        return facts | ({} if cfg.gap_s is None else {"gap_s": float(cfg.gap_s)})
+        facts |= {} if cfg.gap_s is None else {"gap_s": float(cfg.gap_s)}
+        probe_gap(cfg, facts["gap_s"])  # before hours of labelling
+        return facts
 
     def report(self, out: Path, cfg: DictConfig, gap: int) -> tuple[dict[str, Any], str]:
         """quality.json and pictures: the report card, its verdict as the sentence."""
+        gap_s = gap / read_manifest(Path(cfg.clips))["fps"]
         counted = (torch.bincount(rows.long().ravel(), minlength=self.model.num_codes) for rows in read_rows(out, self))
         found = write_quality(
-            self.model, Path(cfg.probe or cfg.clips), out, gap=gap, uses=torch.stack(list(counted)).sum(0),
+            self.model, Path(cfg.probe or cfg.clips), out, gap=probe_gap(cfg, gap_s), uses=torch.stack(list(counted)).sum(0),
             max_clips=cfg.probe_clips, pairs_per_clip=cfg.pairs_per_clip, seed=cfg.seed,
             untrained=twin(Path(cfg.quantizer), cfg.seed), label_percent=labels_seen(cfg),
         )  # fmt: skip
         return {key: found[key] for key in ("perplexity", "good_enough")}, "\n".join(("", *found["verdict"]))
+
+
+def probe_gap(cfg: DictConfig, gap_s: float) -> int:
+    """`gap_s` in frames of the clips that are probed, which may have a rate of their own; ValueError when these are too
+    short for it, or of another size than the clips that are labelled.
+    """
+    probed, clips = (read_manifest(Path(folder)) for folder in (cfg.probe or cfg.clips, cfg.clips))
+    if probed["image_px"] != clips["image_px"]:
+        raise ValueError(f"probe={cfg.probe} has pictures of {probed['image_px']} px, the clips of {clips['image_px']}")
+    return gap_in(probed, gap_s)
 
 
 def labels_seen(cfg: DictConfig) -> float:

@@ -31,7 +31,7 @@ def redraw(quantizer: Quantizer, pairs: Pairs, codes: Int64[Tensor, "b k"], batc
         "other_scene": _same(in_batches(quantizer.codes, batch, before, other), others),
         "chance": _chance(codes),
     }
-    if len(pairs.bodies) > 1:
+    if len(pairs.body[some].unique()) > 1:  # a rare one may not be among these
         partners = given[other_bodies(pairs.body[some])]
         foreign = _decoded(quantizer, before, partners, batch)
         read_back["other_body"] = _same(in_batches(quantizer.codes, batch, before, foreign), partners)

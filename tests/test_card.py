@@ -3,8 +3,11 @@
 import pytest
 import torch
 from card_toys import toy_pairs
+from small_quantizer import build
 
+from lapa.stream import shows_label
 from quantizer.card import Reading, code_use, probes, shuffled, used_columns
+from quantizer.reconstruction import redraw
 from quantizer.sample import FLOW
 
 CODES = torch.randint(0, 5, (480, 2), generator=torch.Generator().manual_seed(3))
@@ -51,3 +54,20 @@ def test_unused_codes_are_counted_slot_by_slot():
     assert use["unused"] == [3] and use["codes_used"] == 3 and use["distinct_steps"] == 2
     assert [slot["unused"] for slot in use["slots"]] == [[2, 3], [0, 1, 3]]
     assert [slot["perplexity"] for slot in use["slots"]] == pytest.approx([2, 1])
+
+
+def test_a_body_that_is_not_among_the_pictures_drawn_has_none_of_its_own():
+    """The card of labels hours old ended in a division by zero."""
+    pairs = toy_pairs(bodies=("hand", "panda"))
+    larger = {name: torch.nn.functional.interpolate(getattr(pairs, name), 24) for name in ("before", "after")}
+    quantizer = build().eval()
+    for body, has in ((pairs.body, True), (torch.zeros_like(pairs.body), False)):
+        found = redraw(quantizer, pairs._replace(**larger, body=body), torch.randint(0, 8, (480, 4)), 128)
+        assert ("other_body" in found["read_back"]) == has
+
+
+def test_shown_clips_are_whole_videos():
+    """Another clip of the same video is not unseen."""
+    keys = [f"video{i}@{part:03d}" for i in range(40) for part in range(5)]
+    shown = {key.partition("@")[0] for key in keys if shows_label(key, 30)}
+    assert 0 < len(shown) < 40 and all(shows_label(key, 30) == (key.partition("@")[0] in shown) for key in keys)

@@ -237,6 +237,8 @@ def test_bad_datasets_are_named(tmp_path):
         open_dataset(tmp_path)
     with pytest.raises(ValueError, match=r"no camera 'top' in .*\['front', 'wrist'\]"):
         convert(dataset, tmp_path / "out", "cameras=[top]")
+    with pytest.raises(ValueError, match=r"image_px=63: demonstrations are mp4, whose sides are even"):
+        convert(dataset, tmp_path / "out", "image_px=63")
     with pytest.raises(ValueError, match=r"no feature 'joints'"):
         convert(dataset, tmp_path / "out", "state=joints")
     with pytest.raises(ValueError, match=r"state_names must be as many different names"):

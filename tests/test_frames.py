@@ -71,6 +71,18 @@ def test_images_in_the_folder_itself_have_words_of_their_own(tmp_path):
     assert [clips[0].text, told[0].text] == ["", "lift a cup"] and clips[0].source == "./images"
 
 
+def test_a_folders_name_may_hold_dots(tmp_path):
+    """take.1 and take.2 both had the words of take.txt."""
+    for name in ("take.1", "take.2", "2023.05.01_lift_the_cup"):
+        write(tmp_path / name, [f"{i}.png" for i in range(6)], film(6))
+    for name, words in (("take", "of nobody"), ("take.1", "push"), ("take.2", "pull")):
+        (tmp_path / f"{name}.txt").write_text(words)
+    clips, _ = read_all(source("frames", tmp_path, "source.images_per_s=10"))
+    assert {clip.source: clip.text for clip in clips} == {
+        "take.1": "push", "take.2": "pull", "2023.05.01_lift_the_cup": "lift the cup",
+    }  # fmt: skip
+
+
 def test_thousands_of_images_are_read_as_they_are_needed(tmp_path):
     write(tmp_path / "long", ["0.png"], film(1))
     for i in range(1, 3000):

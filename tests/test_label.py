@@ -19,7 +19,7 @@ from lapa.records import FramePair
 from lapa.shards import shard_paths
 from lapa.stage import open_stage, read_manifest
 from lapa.video import gap_in
-from quantizer import label
+from quantizer import label, labellers
 from quantizer.labellers import Codes, load
 from quantizer.module import QuantizerModule
 
@@ -73,6 +73,23 @@ def test_a_gap_that_their_rate_has_not_is_told_as_it_is_and_one_they_are_too_sho
     assert gap_in(about, 0.6) == 6 and gap_in({"fps": 10}, 0.7) == 7
     with pytest.raises(ValueError, match="needs longer clips"):
         gap_in(about, 0.7)
+
+
+def test_what_is_probed_may_have_a_rate_of_its_own_but_not_another_size(folders, tmp_path, monkeypatch):
+    """At half the gap in seconds the card was of other motions than the codes."""
+    gaps = []
+
+    def written(*_, gap, **__):
+        gaps.append(gap)
+        return {"perplexity": 1.0, "good_enough": False, "verdict": []}
+
+    monkeypatch.setattr(labellers, "write_quality", written)
+    run(folders, tmp_path / "one", f"probe={clip_folder(tmp_path / 'fast', fps=4.0)}")
+    run(folders, tmp_path / "two")
+    assert gaps == [2, 1]
+    with pytest.raises(ValueError, match="has pictures of 32 px, the clips of 24"):
+        run(folders, tmp_path / "three", f"probe={clip_folder(tmp_path / 'large', image_px=32)}")
+    assert not list((tmp_path / "three").glob("codes-*"))
 
 
 def test_the_report_card_has_its_baselines_and_pictures(labels):

@@ -49,6 +49,13 @@ def test_what_cannot_be_read_is_named_unless_the_manifest_has_the_words(tmp_path
     assert words_of(tmp_path / ("x" * 251 + ".mp4"), {}).text == ""  # with .json too long for a file's name
 
 
+def test_what_is_nested_too_deeply_is_a_fault_of_one_file(tmp_path):
+    """It ended the whole build."""
+    (tmp_path / "a.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        words_of(tmp_path / "a.mp4", {})
+
+
 def test_a_manifest_that_is_not_utf8_is_named_by_its_line(tmp_path):
     (tmp_path / "manifest.jsonl").write_bytes('{"path": "a.mp4"}\n{"path": "é.mp4"}\n'.encode("latin-1"))
     with pytest.raises(ValueError, match=r"manifest\.jsonl, line 2: not UTF-8"):

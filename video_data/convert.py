@@ -49,6 +49,8 @@ def make_form(cfg: DictConfig, dataset: Dataset) -> Form:
     """What the demonstrations shall look like; ValueError names a camera, rate or names that the dataset has not."""
     if cfg.fit not in FITS:
         raise ValueError(f"no fit={cfg.fit!r}; there are {', '.join(FITS)}")
+    if cfg.image_px < 2 or cfg.image_px % 2:
+        raise ValueError(f"image_px={cfg.image_px}: demonstrations are mp4, whose sides are even")
     cameras = list(cfg.cameras or dataset.cameras)
     for camera in cameras or ["(any)"]:
         if camera not in dataset.cameras:
@@ -98,8 +100,11 @@ def convert_shard(job: Job, *, dataset: Dataset, form: Form, out: Path, timeout_
             samples += list(shared_decoder(timeout_s).run(_whole, dataset, episode, form, memory_gb=memory_gb))
         except UnusableVideo as fault:
             broken.append({"item": f"episode {episode.number}", "reason": str(fault)})
+    shard = out / f"demos-{job.number:06d}.tar"
     if samples:
-        write_shard(out / f"demos-{job.number:06d}.tar", samples)
+        write_shard(shard, samples)
+    else:  # a run that was killed may have had some
+        shard.unlink(missing_ok=True)
     write_json(_outcome_path(out, job), broken)
 
 

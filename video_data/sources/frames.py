@@ -70,7 +70,8 @@ class FramesSource:
         times_s = image_times(files, self.images_per_s)
         own = film.path == "."  # images in the source's folder itself: what lies around that does not count
         try:
-            words = words_of(folder / "words" if own else folder, film.row)
+            named = folder / "words" if own else folder.with_name(f"{folder.name}.film")  # a name may hold dots
+            words = words_of(named, film.row)
         except ValueError as error:
             raise UnusableVideo(f"has unreadable words: {error}") from error
         name = "./images" if own else film.path  # a folder "images" beside them is another film

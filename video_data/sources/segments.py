@@ -61,7 +61,7 @@ def read_rows(path: Path, where: str | None) -> list[dict[str, Any]]:
             rows = [json.loads(line) for _, line in json_lines(path)]
         else:
             rows = list(_walk(json.loads(path.read_text("utf-8-sig")), (where or "[]").split("/"), {}))
-    except (csv.Error, ValueError) as error:
+    except (csv.Error, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{path} has no rows at source.rows={where or '[]'}")

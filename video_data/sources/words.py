@@ -103,3 +103,5 @@ def _parse(text: str, where: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: not JSON ({error.msg})") from error
+    except RecursionError as error:
+        raise ValueError(f"{where}: not JSON that can be read (nested too deeply)") from error

@@ -12,9 +12,7 @@ STILL = 1e-5  # a standard deviation below this is a quantity that never changes
 
 def state_sources(state_names: Sequence[str], action_names: Sequence[str], absolute: Sequence[str]) -> list[int]:
     """For each action, the state it is relative to, or −1: the state of the same name unless listed in `absolute`."""
-    for name in absolute:
-        if name not in action_names:
-            raise ValueError(f"no action {name!r} to keep absolute; there are {', '.join(action_names)}")
+    _check_actions(absolute, action_names)
     places = {name: i for i, name in enumerate(state_names) if name not in absolute}
     return [places.get(name, -1) for name in action_names]
 
@@ -28,8 +26,14 @@ def share_absolute(asked: Sequence[str] | None, robots: Mapping[str, Sequence[st
     """Action names by robot → what each is asked for of `asked`; ValueError names what none of them has."""
     if asked is None:
         return dict.fromkeys(robots)
-    state_sources([], sorted({name for names in robots.values() for name in names}), asked)
+    _check_actions(asked, sorted({name for names in robots.values() for name in names}))
     return {robot: [name for name in asked if name in names] for robot, names in robots.items()}
+
+
+def _check_actions(absolute: Sequence[str], action_names: Sequence[str]) -> None:
+    for name in absolute:
+        if name not in action_names:
+            raise ValueError(f"no action {name!r} to keep absolute; there are {', '.join(action_names)}")
 
 
 def acted_manifest(folder: str | Path) -> dict[str, Any]:

@@ -25,10 +25,14 @@ Take = Callable[[dict[str, Any], np.random.Generator], list[Any]]
 Numbers = UInt32[np.ndarray, "n"]  # of clips in an index
 
 
+def video_of(key: str) -> str:
+    """What stands before an "@" in a clip's key: the same for all clips of one video."""
+    return key.partition("@")[0]
+
+
 def shows_label(key: str, percent: float) -> bool:
-    """Whether a clip is of the `percent` of videos (what stands before an "@") whose true states a quantizer's training may
-    see: always the same ones."""
-    return zlib.crc32(("label " + key.partition("@")[0]).encode()) % 10_000 < percent * 100
+    """Whether a clip is of the `percent` of videos whose true states a quantizer's training may see: always the same ones."""
+    return zlib.crc32(("label " + video_of(key)).encode()) % 10_000 < percent * 100
 
 
 def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Numbers:
@@ -38,7 +42,7 @@ def split_indices(keys: Sequence[str], *, split: str, val_percent: int) -> Numbe
         raise ValueError(f"no split {split!r}; there are train, val, all")
     if split == "all":
         return np.arange(len(keys), dtype=np.uint32)
-    sides = (zlib.crc32(key.partition("@")[0].encode()) % 100 < val_percent for key in keys)
+    sides = (zlib.crc32(video_of(key).encode()) % 100 < val_percent for key in keys)
     in_val = np.fromiter(sides, bool, len(keys))
     return np.flatnonzero(in_val == (split == "val")).astype(np.uint32)
 

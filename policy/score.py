@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lapa.probe import fit_ridge, r_squared, standardise
 from lapa.ranks import gathered, mean_over_ranks
+from lapa.stream import video_of
 
 FOLDS, LEAST_FOLD = 3, 16  # clips are parted into so many folds; each must have so many steps
 RIDGES = (1e-2, 1e-1, 1.0, 10.0)  # times the number of rows, of standardised features
@@ -65,7 +66,7 @@ class Reading(NamedTuple):
 
 def reading(hidden: Float[Tensor, "b k d"], change: Float[Tensor, "b m"], keys: list[str]) -> Reading:
     """Clips of one video, whose keys agree up to the @, count as one."""
-    clips = [zlib.crc32(key.partition("@")[0].encode()) for key in keys]
+    clips = [zlib.crc32(video_of(key).encode()) for key in keys]
     return Reading(rearrange(hidden.float(), "b k d -> b (k d)"), change, torch.tensor(clips, device=hidden.device))
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
 from lapa.shards import ShardIndex, shard_paths
-from lapa.stream import shows_label
+from lapa.stream import shows_label, video_of
 from lapa.video import decode_mp4
 
 TRUTHS = {"motion.npy": "motion of the tool", "state.npy": "change of the state"}  # in order of preference
@@ -65,7 +65,7 @@ def in_batches(function: Callable[..., Tensor], batch: int, *columns: Tensor) ->
 
 def episode_number(key: str) -> int:
     """One number for all clips that were cut from one video: their keys agree up to the @."""
-    return zlib.crc32(key.partition("@")[0].encode())
+    return zlib.crc32(video_of(key).encode())
 
 
 def _common_truth(samples: list[dict[str, Any]]) -> str:

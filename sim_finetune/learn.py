@@ -91,7 +91,7 @@ class Learner:
         self.hash, self.simulated_steps = algorithm.lower(), 0
 
     def begin(self, spec: TaskSpec, studio: Studio, *, threads: int) -> None:
-        """Train; ValueError when stable-baselines3 is not there."""
+        """Train, on one thread; `threads` is for searches. ValueError when stable-baselines3 is not there."""
         try:
             algorithms = importlib.import_module("stable_baselines3")
         except ImportError as error:

@@ -21,7 +21,7 @@ from video_data.build import Job, plan
 from video_data.decoder import shared_decoder
 from video_data.demonstration import Form, demonstrations
 from video_data.header import UnusableVideo
-from video_data.resample import FITS
+from video_data.resample import FITS, check_side
 from video_data.tally import REASONS_SHOWN, print_quarantine
 
 
@@ -49,8 +49,7 @@ def make_form(cfg: DictConfig, dataset: Dataset) -> Form:
     """What the demonstrations shall look like; ValueError names a camera, rate or names that the dataset has not."""
     if cfg.fit not in FITS:
         raise ValueError(f"no fit={cfg.fit!r}; there are {', '.join(FITS)}")
-    if cfg.image_px < 2 or cfg.image_px % 2:
-        raise ValueError(f"image_px={cfg.image_px}: demonstrations are mp4, whose sides are even")
+    check_side(cfg.image_px, of="demonstrations")
     cameras = list(cfg.cameras or dataset.cameras)
     for camera in cameras or ["(any)"]:
         if camera not in dataset.cameras:

@@ -78,6 +78,12 @@ def _resize(picture: Picture, height: int, width: int) -> Picture:
 FITS = {"crop": crop, "pad": pad}
 
 
+def check_side(image_px: int, *, of: str) -> None:
+    """ValueError for a side that no mp4 can have; `of`: what is cut so, in words."""
+    if image_px < 2 or image_px % 2:
+        raise ValueError(f"image_px={image_px}: {of} are mp4, whose sides are even")
+
+
 def to_square(picture: Picture, square: Square) -> Picture:
     """A picture of any size as a small square."""
     return FITS[square.fit](picture, square.image_px)

@@ -17,7 +17,7 @@ from video_data.clip import Clip, Fault, clip_key
 from video_data.decode import Cutting
 from video_data.decoder import shared_decoder
 from video_data.header import UnusableVideo
-from video_data.resample import FITS, Picture, even_cuts, nearest_frames
+from video_data.resample import FITS, Picture, check_side, even_cuts, nearest_frames
 
 EIGHT_BITS = (
     "1",
@@ -49,8 +49,7 @@ def check_fit(cutting: Cutting) -> Cutting:
     """`cutting`; ValueError when no film could be cut so."""
     if cutting.fit not in FITS:
         raise ValueError(f"no source.cutting.fit={cutting.fit!r}; there are {', '.join(FITS)}")
-    if cutting.image_px < 2 or cutting.image_px % 2:
-        raise ValueError(f"image_px={cutting.image_px}: clips are mp4, whose sides are even")
+    check_side(cutting.image_px, of="clips")
     if not cutting.fps > 0:
         raise ValueError(f"fps={cutting.fps}: pictures a second, above 0")
     return cutting
